@@ -1,0 +1,91 @@
+"""Kinto's objects as Python objects: buckets, collections, groups and records."""
+
+from kinto_orm.auth import BearerTokenAuth
+from kinto_orm.bucket import Bucket
+from kinto_orm.changes import Changes
+from kinto_orm.collection import Collection
+from kinto_orm.connection import Connection, User
+from kinto_orm.data import Data
+from kinto_orm.errors import (
+    BadRequest,
+    BucketNotFound,
+    CapabilityMissing,
+    CollectionNotFound,
+    Conflict,
+    ConnectionFailed,
+    DeletedError,
+    Forbidden,
+    Gone,
+    GroupNotFound,
+    InvalidId,
+    InvalidResponse,
+    KintoError,
+    NotFound,
+    NotLoaded,
+    PermissionsHidden,
+    RateLimited,
+    ReadTimeout,
+    RecordNotFound,
+    ResponseError,
+    ServerError,
+    ServiceUnavailable,
+    TooLarge,
+    TransportError,
+    Unauthorized,
+    ValidationError,
+)
+from kinto_orm.group import Group
+from kinto_orm.listing import Listing
+from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.permissions import Authenticated, Everyone, Permissions, Principals
+from kinto_orm.record import Record
+from kinto_orm.resource import Resource
+from kinto_orm.version import __version__
+
+__all__ = [
+    "Authenticated",
+    "BadRequest",
+    "BasicPatch",
+    "BearerTokenAuth",
+    "Bucket",
+    "BucketNotFound",
+    "CapabilityMissing",
+    "Changes",
+    "Collection",
+    "CollectionNotFound",
+    "Conflict",
+    "Connection",
+    "ConnectionFailed",
+    "Data",
+    "DeletedError",
+    "Everyone",
+    "Forbidden",
+    "Gone",
+    "Group",
+    "GroupNotFound",
+    "InvalidId",
+    "InvalidResponse",
+    "JSONPatch",
+    "KintoError",
+    "Listing",
+    "MergePatch",
+    "NotFound",
+    "NotLoaded",
+    "Permissions",
+    "PermissionsHidden",
+    "Principals",
+    "RateLimited",
+    "ReadTimeout",
+    "Record",
+    "RecordNotFound",
+    "Resource",
+    "ResponseError",
+    "ServerError",
+    "ServiceUnavailable",
+    "TooLarge",
+    "TransportError",
+    "Unauthorized",
+    "User",
+    "ValidationError",
+    "__version__",
+]

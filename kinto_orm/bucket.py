@@ -1,0 +1,154 @@
+"""A bucket: where a user or an application keeps collections and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from kinto_orm.collection import Collection
+from kinto_orm.group import Group
+from kinto_orm.kinds import BUCKET
+from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.resource import Resource
+
+if TYPE_CHECKING:
+    from kinto_orm.connection import Connection
+
+
+@attrs.define(eq=False, repr=False, init=False)
+class Bucket(Resource):
+    """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
+
+    Instead of a ``connection`` it takes ``server_url`` and ``auth`` and opens its own; the
+    URL may also come from the environment's ``KINTO_SERVER``. With ``data`` or
+    ``permissions`` it is a new one. ``create=True`` makes a request at once: it creates
+    the bucket (``PUT``, ``If-None-Match: *``), or loads it where it exists.
+    """
+
+    kind = BUCKET
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        connection: Connection | None = None,
+        server_url: str | None = None,
+        auth: Any = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        create: bool = False,
+    ) -> None:
+        if connection is None:
+            # The one import upwards: the constructor of the early README opens a connection.
+            from kinto_orm.connection import connect
+
+            connection = connect(server_url, auth)
+        elif server_url is not None or auth is not None:
+            raise TypeError("give a connection, or server_url and auth, not both")
+        if create and data is None:
+            data = {}
+        self._start(id, None, connection, data, permissions)
+        if create:
+            self._create(if_not_exists=True, safe=True)
+
+    # -- collections
+
+    @property
+    def collections(self) -> Listing[Collection]:
+        """The collections, lazily: no request until it is read."""
+        return Listing(self.connection, self, Collection)
+
+    def collection(self, id: str) -> Collection:
+        """A reference to a collection. No request."""
+        return Collection(id, bucket=self)
+
+    def create_collection(
+        self,
+        id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Collection:
+        """See :meth:`Listing.create`: one PUT."""
+        return self.collections.create(
+            data, permissions, id=id, if_not_exists=if_not_exists, safe=safe
+        )
+
+    def get_collection(self, id: str) -> Collection:
+        """The collection with that id, loaded: one GET, ``CollectionNotFound`` if absent."""
+        return self.collections[id]
+
+    def get_collections(self) -> list[Collection]:
+        """All collections, in a list."""
+        return list(self.collections)
+
+    def delete_collection(
+        self,
+        id: str | Collection,
+        *,
+        if_match: int | str | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Collection:
+        """Delete one collection and its records: one DELETE."""
+        return self.collections._delete_one(id, if_match, if_exists, safe)
+
+    def delete_collections(
+        self, collections: Iterable[str | Collection] | None = None
+    ) -> list[Collection]:
+        """Delete these collections, given as objects or ids; never all by default."""
+        return self.collections._delete_each(
+            required_iterable(collections, "delete_collections", "bucket.collections.delete()")
+        )
+
+    # -- groups
+
+    @property
+    def groups(self) -> Listing[Group]:
+        """The groups, lazily: no request until it is read."""
+        return Listing(self.connection, self, Group)
+
+    def group(self, id: str) -> Group:
+        """A reference to a group. No request."""
+        return Group(id, bucket=self)
+
+    def create_group(
+        self,
+        id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Group:
+        """See :meth:`Listing.create`: one PUT, always with its ``members``."""
+        return self.groups.create(data, permissions, id=id, if_not_exists=if_not_exists, safe=safe)
+
+    def get_group(self, id: str) -> Group:
+        """The group with that id, loaded: one GET, ``GroupNotFound`` if absent."""
+        return self.groups[id]
+
+    def get_groups(self) -> list[Group]:
+        """All groups, in a list."""
+        return list(self.groups)
+
+    def delete_group(
+        self,
+        id: str | Group,
+        *,
+        if_match: int | str | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Group:
+        """Delete one group: one DELETE."""
+        return self.groups._delete_one(id, if_match, if_exists, safe)
+
+    def delete_groups(self, groups: Iterable[str | Group] | None = None) -> list[Group]:
+        """Delete these groups, given as objects or ids; never all by default."""
+        return self.groups._delete_each(
+            required_iterable(groups, "delete_groups", "bucket.groups.delete()")
+        )

@@ -1,0 +1,98 @@
+"""A collection: the records of one sort in a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from kinto_orm.kinds import BUCKET, COLLECTION
+from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.record import Record
+from kinto_orm.resource import Resource
+from kinto_orm.uris import check_parent
+
+if TYPE_CHECKING:
+    from kinto_orm.bucket import Bucket
+
+
+@attrs.define(eq=False, repr=False, init=False)
+class Collection(Resource):
+    """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
+
+    With ``data`` or ``permissions`` it is a new one.
+    """
+
+    kind = COLLECTION
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        bucket: Bucket,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_parent(bucket, BUCKET, "a collection")
+        self._start(id, bucket, bucket.connection, data, permissions)
+
+    @property
+    def bucket(self) -> Bucket:
+        return cast("Bucket", self._parent)
+
+    @property
+    def records(self) -> Listing[Record]:
+        """The records, lazily: no request until it is read."""
+        return Listing(self.connection, self, Record)
+
+    def record(self, id: str) -> Record:
+        """A reference to a record. No request."""
+        return Record(id, collection=self)
+
+    def create_record(
+        self,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record:
+        """See :meth:`Listing.create`: one PUT."""
+        return self.records.create(data, permissions, id=id, if_not_exists=if_not_exists, safe=safe)
+
+    def get_record(self, id: str) -> Record:
+        """The record with that id, loaded: one GET, ``RecordNotFound`` if absent."""
+        return self.records[id]
+
+    def get_records(self) -> list[Record]:
+        """All records, in a list; ``records`` gives them page by page."""
+        return list(self.records)
+
+    def save_record(self, record: Record, safe: bool | None = None) -> Record:
+        """Save a record of this collection. See :meth:`Resource.save`."""
+        self.records._check_member(record)
+        return record.save(safe=safe)
+
+    def save_records(self, records: Iterable[Record]) -> list[Record]:
+        """Save several records; what did not change costs no request."""
+        wanted = required_iterable(records, "save_records", "")
+        return [self.save_record(record) for record in wanted]
+
+    def delete_record(
+        self,
+        id: str | Record,
+        *,
+        if_match: int | str | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record:
+        """Delete one record: one DELETE. See :meth:`Resource.delete`."""
+        return self.records._delete_one(id, if_match, if_exists, safe)
+
+    def delete_records(self, records: Iterable[str | Record] | None = None) -> list[Record]:
+        """Delete these records, given as objects or ids; never all by default."""
+        return self.records._delete_each(
+            required_iterable(records, "delete_records", "collection.records.delete()")
+        )

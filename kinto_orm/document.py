@@ -1,0 +1,294 @@
+"""What is known here of one object: its fields and permissions, as loaded and as edited.
+
+A document knows nothing of networks. Plans read it to find out what to ask for, and
+tell it what the server answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+import attrs
+
+from kinto_orm.changes import NOTHING, Changes, compare
+from kinto_orm.data import Data, same, settle, thawed
+from kinto_orm.errors import NotLoaded
+from kinto_orm.kinds import Kind
+from kinto_orm.patches import Known, difference
+from kinto_orm.permissions import Permissions
+
+
+class Status(Enum):
+    """Where an object stands with the server."""
+
+    REFERENCE = auto()  # something that may exist there; nothing is known of it
+    NEW = auto()  # to be created
+    LOADED = auto()
+    DELETED = auto()
+
+
+@attrs.frozen
+class Snapshot:
+    """What the server should hold once a write succeeds; later edits differ from it."""
+
+    fields: Mapping[str, Any]
+    permissions: Mapping[str, list[str]]
+
+
+_WHOLE = Known()
+
+
+@attrs.define(eq=False, repr=False, init=False)
+class Document:
+    """One object: its place, and what is known of it."""
+
+    kind: ClassVar[Kind]
+
+    _id: str = attrs.field(init=False)
+    _parent: Document | None = attrs.field(init=False)
+    _status: Status = attrs.field(init=False)
+    _last_modified: int | None = attrs.field(init=False)
+    # the fields as the server gave them: the baseline of edits
+    _source: dict[str, Any] = attrs.field(init=False)
+    # how much of the object the source is
+    _known: Known = attrs.field(init=False)
+    # the permissions as given; {} where hidden
+    _shown: Mapping[str, list[str]] | None = attrs.field(init=False)
+    # made when first touched: most listed records never are
+    _data: Data | None = attrs.field(init=False)
+    _permissions: Permissions | None = attrs.field(init=False)
+    # whether data was assigned as a whole
+    _replaced: bool = attrs.field(init=False)
+
+    def _begin(self, id: str, parent: Document | None, status: Status) -> None:
+        self._id = id
+        self._parent = parent
+        self._status = status
+        self._last_modified = None
+        self._source = {}
+        self._known = _WHOLE
+        self._shown = None
+        self._data = None
+        self._permissions = None
+        self._replaced = False
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def uri(self) -> str:
+        """The path below the server's URL, such as ``/buckets/b/collections/c``."""
+        above = self._parent.uri if self._parent is not None else ""
+        return f"{above}/{self.kind.plural}/{self._id}"
+
+    @property
+    def last_modified(self) -> int | None:
+        """The timestamp of the version that is held here, in milliseconds; also its ETag.
+
+        ``None`` while nothing was loaded; after ``delete()`` that of the tombstone.
+        """
+        return self._last_modified
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the object was deleted through this one."""
+        return self._status is Status.DELETED
+
+    @property
+    def data(self) -> Data:
+        """The object's own fields, without ``id`` and ``last_modified``.
+
+        On a reference the first read of a field makes one GET; setting one makes none.
+        Assigning a mapping replaces all fields.
+        """
+        if self._data is None:
+            if self._status is Status.REFERENCE:
+                self._data = Data({}, self._load_data)
+            else:
+                self._data = Data(thawed(self._source))
+                self._mark_partial()
+        return self._data
+
+    @data.setter
+    def data(self, value: Mapping[str, Any]) -> None:
+        fields = self._own_fields(value)
+        if self._data is None:
+            self._data = Data(fields)
+        elif value is not self._data:
+            self._data._fields.clear()
+            self._data._fields.update(fields)
+            self._data._ask(None, None)
+        self._replaced = True
+
+    @property
+    def permissions(self) -> Permissions:
+        """Who may do what; a read asks the server once where that is not known."""
+        if self._permissions is None:
+            self._permissions = Permissions(self.kind, self._load_permissions)
+            if self._status is Status.NEW:
+                self._permissions._new(self._shown or {})
+            elif self._shown is not None:
+                self._permissions._learn(self._shown)
+        return self._permissions
+
+    @permissions.setter
+    def permissions(self, value: Mapping[str, Any]) -> None:
+        if value is not self._permissions:
+            self.permissions._replace(value)
+
+    def _own_fields(self, value: Any) -> dict[str, Any]:
+        """Given data as fields: without the id, which must be this one, and the timestamp."""
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"the data of a {self.kind.name} is a mapping of fields, "
+                f"not a {type(value).__name__}"
+            )
+        fields: dict[str, Any] = thawed(value)
+        if fields.pop("id", self._id) != self._id:
+            raise ValueError(f"the data has the id {value['id']!r}, the object {self._id!r}")
+        fields.pop("last_modified", None)
+        return fields
+
+    def _load_data(self) -> None:
+        raise NotLoaded(f"{self.uri} is not loaded; refresh() it first")
+
+    def _load_permissions(self) -> None:
+        raise NotLoaded(f"the permissions of {self.uri} are not loaded; refresh() it first")
+
+    # -- edits
+
+    @property
+    def changes(self) -> Changes:
+        """What ``save()`` would send; false when nothing would be sent. No request."""
+        creates = self._status is Status.NEW
+        before: Mapping[str, Any] = {} if creates else self._source
+        data = {} if self._data is None else compare(before, self._data._fields)
+        if self._status is Status.REFERENCE and self._data is not None:
+            data = {name: (NOTHING, value) for name, value in self._data._fields.items()}
+        held = self._permissions._pending() if self._permissions is not None else {}
+        return Changes(self.uri, creates, data, held)
+
+    def revert(self) -> None:
+        """Drop the pending changes: back to what was loaded, or given at first. No request."""
+        if self._data is not None:
+            self._data._fields.clear()
+            if self._status is Status.REFERENCE:
+                self._data._ask(self._load_data, None)
+            else:
+                self._data._fields.update(thawed(self._source))
+        self._replaced = False
+        if self._permissions is not None:
+            if self._status is Status.NEW:
+                self._permissions._new(self._shown or {})
+            else:
+                self._permissions._revert()
+
+    def _edited(self) -> bool:
+        """Whether there is anything to save."""
+        if self._permissions is not None and self._permissions._edited():
+            return True
+        if self._data is None:
+            return False
+        if self._status is Status.REFERENCE:
+            return bool(self._data._fields or self._replaced)
+        return bool(difference(self._source, self._data._fields))
+
+    def _fields(self) -> dict[str, Any]:
+        return self._source if self._data is None else self._data._fields
+
+    def _snapshot(self, data: bool, permissions: bool) -> Snapshot:
+        """The state that a write is about to send: of the parts that it speaks of.
+
+        Only what changed is copied.
+        """
+        source, held = self._source, self._permissions
+        fields: dict[str, Any] = source
+        if data:
+            fields = {
+                name: source[name]
+                if name in source and same(source[name], value)
+                else thawed(value)
+                for name, value in self._fields().items()
+            }
+        return Snapshot(fields, held._held() if permissions and held is not None else {})
+
+    # -- what the server answered
+
+    def _take(
+        self,
+        data: Mapping[str, Any],
+        permissions: Mapping[str, list[str]] | None,
+        *,
+        sent: Snapshot | None = None,
+        known: Known = _WHOLE,
+    ) -> None:
+        """Hold what the server answered; keep the edits made since ``sent``, by default all.
+
+        ``permissions`` is ``None`` where the answer does not speak of them.
+        """
+        source = dict(data)
+        source.pop("id", None)
+        timestamp = source.pop("last_modified", None)
+        if self._data is not None:
+            local = self._data._fields
+            if sent is not None:
+                settle(local, sent.fields, source)
+                self._replaced = self._replaced and bool(difference(source, local))
+            elif self._status is Status.REFERENCE and not self._replaced:
+                edits = dict(local)
+                local.clear()
+                local.update(thawed(source))
+                local.update(edits)
+            elif not self._replaced:
+                settle(local, self._source, source)
+        newer = timestamp != self._last_modified
+        self._source, self._last_modified, self._known = source, timestamp, known
+        self._status = Status.LOADED
+        self._mark_partial()
+        if permissions is not None:
+            self._take_permissions(permissions, sent)
+        elif newer:
+            self._shown = None
+            if self._permissions is not None:
+                self._permissions._forget()
+
+    def _narrow(self, known: Known) -> None:
+        """Drop edits, and hold only part of what was loaded."""
+        self._source, self._known = known.part(self._source), known
+        self.revert()
+        self._mark_partial()
+
+    def _become(self, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None) -> None:
+        """Hold what the server has instead of all that is held here."""
+        self._status = Status.REFERENCE
+        self.revert()
+        self._take(data, permissions)
+
+    def _elsewhere(self, data: Mapping[str, Any]) -> Document:
+        """The same object as the server holds it now, beside this one."""
+        other = copy(self)
+        other._begin(self._id, self._parent, Status.REFERENCE)
+        other._take(data, None)
+        return other
+
+    def _take_permissions(
+        self, permissions: Mapping[str, list[str]], sent: Snapshot | None = None
+    ) -> None:
+        self._shown = permissions
+        if self._permissions is not None:
+            self._permissions._learn(permissions, None if sent is None else sent.permissions)
+
+    def _take_tombstone(self, timestamp: int | None) -> None:
+        self._status = Status.DELETED
+        self._last_modified = timestamp
+
+    def _mark_partial(self) -> None:
+        if self._data is not None:
+            self._data._ask(None, self._not_asked_for if self._known.only else None)
+
+    def _not_asked_for(self, name: str) -> bool:
+        return not self._known.covers(name)

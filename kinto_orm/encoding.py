@@ -1,0 +1,108 @@
+"""Python values to JSON, with a path to whatever JSON or Kinto cannot hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+#: Far beyond what servers accept (Kinto fails near 600), and safe for json's own recursion.
+MAX_DEPTH = 500
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+).encode
+
+
+def encode(body: Any) -> bytes:
+    """``body`` as compact UTF-8 JSON, ``datetime`` and ``date`` in ISO 8601.
+
+    Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent: values
+    that are not JSON, keys that are not strings, numbers that are not finite, strings with
+    a NUL or half a surrogate pair.
+    """
+    try:
+        text = _encode(body)
+        content = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        _refuse_first_fault(body)
+        raise ValueError(f"the data cannot be written as JSON: {error}") from error
+    if _suspicious_keys(body) or "\\u0000" in text:
+        _refuse_first_fault(body)
+    return content
+
+
+def _suspicious_keys(body: Any) -> bool:
+    """Whether json has silently turned a key into a string."""
+    stack = [body]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            for key, child in value.items():
+                if not isinstance(key, str):
+                    return True
+                if isinstance(child, (Mapping, list, tuple)):
+                    stack.append(child)
+        elif isinstance(value, (list, tuple)):
+            stack.extend(child for child in value if isinstance(child, (Mapping, list, tuple)))
+    return False
+
+
+def _refuse_first_fault(body: Any) -> None:
+    for path, value in _walk(body):
+        if path.count("\0") > MAX_DEPTH:
+            raise ValueError(
+                f"{_dotted(path)[:60]}… is nested deeper than {MAX_DEPTH} levels, "
+                "or contains itself"
+            )
+        where = _dotted(path)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{where} is {value}, which JSON has no form for; use None")
+        if isinstance(value, str):
+            _check_text(value, where)
+        elif isinstance(value, Mapping):
+            for key in value:
+                if not isinstance(key, str):
+                    raise TypeError(
+                        f"{where} has the key {key!r}: the keys of a JSON object are strings"
+                    )
+                _check_text(key, f"a key of {where}")
+        elif value is not None and not isinstance(value, (bool, int, float, list, tuple, date)):
+            raise TypeError(
+                f"{where} is a {type(value).__name__}, which JSON has no form for; "
+                "use dict, list, str, int, float, bool, None, datetime or date"
+            )
+
+
+def _check_text(text: str, where: str) -> None:
+    if "\0" in text:
+        raise ValueError(f"{where} contains a NUL character, which Kinto cannot store")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{where} contains half a surrogate pair, which is not text")
+
+
+def _walk(body: Any) -> Iterator[tuple[str, Any]]:
+    """Every value with its path, whose steps are separated by NULs."""
+    stack: list[tuple[str, Any]] = [("", body)]
+    while stack:
+        path, value = stack.pop()
+        yield path, value
+        if isinstance(value, Mapping):
+            stack.extend((f"{path}\0.{key}", child) for key, child in value.items())
+        elif isinstance(value, (list, tuple)):
+            stack.extend((f"{path}\0[{i}]", child) for i, child in enumerate(value))
+
+
+def _dotted(path: str) -> str:
+    return path.replace("\0", "").lstrip(".") or "the body"

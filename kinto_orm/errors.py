@@ -1,0 +1,267 @@
+"""Everything that this library raises.
+
+.. code-block:: text
+
+    KintoError
+    ├── TransportError           the server was not reached, or the reply never came
+    │   ├── ConnectionFailed     (also a requests.ConnectionError)
+    │   └── ReadTimeout          (also a requests.ReadTimeout)
+    ├── ResponseError            the server answered with an error
+    │   ├── BadRequest 400
+    │   │   └── ValidationError  .fields
+    │   ├── Unauthorized 401
+    │   ├── Forbidden 403
+    │   ├── NotFound 404
+    │   │   └── BucketNotFound (also a Forbidden), CollectionNotFound, GroupNotFound, RecordNotFound
+    │   ├── Gone 410
+    │   ├── Conflict 412         .local, .base, .remote
+    │   ├── TooLarge 413
+    │   ├── RateLimited 429
+    │   ├── ServerError 5xx
+    │   │   └── ServiceUnavailable 503   .retry_after
+    │   └── InvalidResponse      not JSON, truncated, or not what Kinto answers
+    ├── InvalidId                (also a ValueError)
+    ├── NotLoaded                (also an AttributeError and a KeyError)
+    ├── PermissionsHidden, DeletedError, CapabilityMissing
+
+The error codes are those of "Error responses" in Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from kinto_orm.kinds import BUCKET, BY_PLURAL
+from kinto_orm.messages import Request, Response
+
+
+class KintoError(Exception):
+    """Whatever goes wrong in this library is one of these."""
+
+
+class TransportError(KintoError):
+    """The request did not reach the server, or its reply did not reach us.
+
+    ``request`` is what was sent, without credentials.
+    """
+
+    def __init__(self, message: str, request: Request | None = None) -> None:
+        super().__init__(message)
+        self.request: Any = request
+
+
+class ConnectionFailed(TransportError, requests.ConnectionError):
+    """No connection to the server, or it closed before a reply came."""
+
+
+class ReadTimeout(TransportError, requests.exceptions.ReadTimeout):
+    """The server took longer to answer than the connection's ``timeout``."""
+
+
+class ResponseError(KintoError):
+    """The server answered with an error status.
+
+    ``status`` is the HTTP status, ``errno`` Kinto's own number (``None`` where the answer
+    has none), ``message`` the server's words, ``details`` whatever the server added,
+    ``request`` and ``response`` the values exchanged, without credentials.
+    """
+
+    def __init__(self, response: Response, reason: str = "") -> None:
+        super().__init__(response, reason)
+        body = response.body if isinstance(response.body, Mapping) else {}
+        self.response = response
+        self.request: Request = response.request
+        self.status: int = response.status
+        self.errno: int | None = body.get("errno")
+        self.message: str = (
+            reason or body.get("message") or body.get("error") or response.text.strip()[:200]
+        )
+        self.details: Any = body.get("details")
+
+    def __str__(self) -> str:
+        request, words = self.request, [self.message] if self.message else []
+        words += [
+            f"{name}: {text}"
+            for name, text in described(self.details).items()
+            if text and text not in self.message
+        ]
+        line = f"{request.method} {request.target}: {self.status} {_phrase(self.status)}"
+        return f"{line}: {'; '.join(words)}" if words else line
+
+
+class BadRequest(ResponseError):
+    """400: the server does not accept what was sent."""
+
+
+class ValidationError(BadRequest):
+    """400 with a description of the fields that were refused: ``fields``, by name."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return described(self.details)
+
+
+class Unauthorized(ResponseError):
+    """401: no credentials, or wrong ones."""
+
+
+class Forbidden(ResponseError):
+    """403: these credentials do not allow it. Also what Kinto says of a missing bucket."""
+
+
+class NotFound(ResponseError):
+    """404: no such object (deleted objects included)."""
+
+
+class BucketNotFound(NotFound, Forbidden):
+    """No such bucket. Kinto says 403 where the bucket is missing *or* not readable."""
+
+
+class CollectionNotFound(NotFound):
+    """No such collection."""
+
+
+class GroupNotFound(NotFound):
+    """No such group."""
+
+
+class RecordNotFound(NotFound):
+    """No such record."""
+
+
+class Gone(ResponseError):
+    """410: the service has reached its end of life."""
+
+
+class Conflict(ResponseError):
+    """412: the object is not what it was when it was loaded, or exists already.
+
+    ``local`` is the object that was being saved, with its edits; ``base`` its data as last
+    loaded; ``remote`` the server's current object, its data loaded, or ``None`` where it
+    is gone. The live objects do not travel with a pickled error: they hold a connection.
+    """
+
+    local: Any = None
+    base: Mapping[str, Any] | None = None
+    remote: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in self.__dict__.items() if name not in ("local", "remote")
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, self.__getstate__()
+
+
+class TooLarge(ResponseError):
+    """413: the body is larger than the server takes."""
+
+
+class RateLimited(ResponseError):
+    """429: too many requests."""
+
+
+class ServerError(ResponseError):
+    """5xx: the server failed."""
+
+
+class ServiceUnavailable(ServerError):
+    """503: the server cannot answer now. ``retry_after``: its advice, in seconds, or ``None``."""
+
+    @property
+    def retry_after(self) -> int | None:
+        value = self.response.headers.get("retry-after", "")
+        return int(value) if value.isdigit() else None
+
+
+class InvalidResponse(ResponseError):
+    """The answer is not JSON, is cut short, or is not what a Kinto server answers."""
+
+
+class InvalidId(KintoError, ValueError):
+    """An id that the server would refuse. Raised before anything is sent."""
+
+
+class NotLoaded(KintoError, AttributeError, KeyError):
+    """What was read has not been loaded from the server."""
+
+    __str__ = KintoError.__str__  # KeyError would print the repr
+
+
+class PermissionsHidden(KintoError):
+    """The server does not show the permissions of this object to this user."""
+
+
+class DeletedError(KintoError):
+    """The object was deleted, and cannot be written any more."""
+
+
+class CapabilityMissing(KintoError):
+    """The server does not have the feature that this call needs."""
+
+
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    410: Gone,
+    412: Conflict,
+    413: TooLarge,
+    429: RateLimited,
+    503: ServiceUnavailable,
+}
+
+_MISSING: dict[str, type[NotFound]] = {
+    "bucket": BucketNotFound,
+    "collection": CollectionNotFound,
+    "group": GroupNotFound,
+    "record": RecordNotFound,
+}
+
+
+def error_for(response: Response) -> ResponseError:
+    """The exception that says what this response means."""
+    status, request = response.status, response.request
+    path = request.uri.strip("/").split("/")
+    kind = BY_PLURAL.get(path[-2]) if len(path) % 2 == 0 else None
+    if status == 404:
+        details = response.body.get("details") if isinstance(response.body, dict) else None
+        named = details.get("resource_name") if isinstance(details, dict) else None
+        return _MISSING.get(named or (kind.name if kind else ""), NotFound)(response)
+    if status == 403 and kind is BUCKET and request.method != "PUT":
+        return BucketNotFound(response)
+    if (
+        status == 400
+        and isinstance(response.body, dict)
+        and described(response.body.get("details"))
+    ):
+        return ValidationError(response)
+    if status >= 500:
+        return _BY_STATUS.get(status, ServerError)(response)
+    if status >= 400:
+        return _BY_STATUS.get(status, ResponseError)(response)
+    return InvalidResponse(response, "not an answer that this request can have")
+
+
+def described(details: Any) -> dict[str, str]:
+    """The server's list of refused fields as ``{name: description}``."""
+    if not isinstance(details, list):
+        return {}
+    return {
+        str(entry.get("name", entry.get("location", ""))): str(entry.get("description", ""))
+        for entry in details
+        if isinstance(entry, Mapping)
+    }
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown Status"

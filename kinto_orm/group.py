@@ -1,0 +1,67 @@
+"""A group: principals that share what is granted to the group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
+from kinto_orm.kinds import BUCKET, GROUP
+from kinto_orm.resource import Resource
+from kinto_orm.uris import DEFAULT_BUCKET, check_parent
+
+if TYPE_CHECKING:
+    from kinto_orm.bucket import Bucket
+    from kinto_orm.connection import Connection
+    from kinto_orm.document import Document
+
+
+@attrs.define(eq=False, repr=False, init=False)
+class Group(Resource):
+    """A group of a bucket: ``Group("friends", bucket=bucket)`` refers to one.
+
+    With ``data`` or ``permissions`` it is a new one, and ``data.members`` an empty list
+    where none is given (Kinto would leave it out).
+    """
+
+    kind = GROUP
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        bucket: Bucket,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_parent(bucket, BUCKET, "a group")
+        self._start(id, bucket, bucket.connection, data, permissions)
+
+    def _start(
+        self,
+        id: str | None,
+        parent: Document | None,
+        connection: Connection,
+        data: Mapping[str, Any] | None,
+        permissions: Mapping[str, Any] | None,
+    ) -> None:
+        Resource._start(self, id, parent, connection, data, permissions)
+        if data is not None or permissions is not None:
+            self._source.setdefault("members", [])
+
+    @property
+    def bucket(self) -> Bucket:
+        return cast("Bucket", self._parent)
+
+    @property
+    def principal(self) -> str:
+        """The principal that stands for all members, to be given permissions.
+
+        In the default bucket it has the bucket's real id, which is asked for once (GET /):
+        a permission for ``/buckets/default/…`` would mean nothing.
+        """
+        bucket = self.bucket.id
+        if bucket == DEFAULT_BUCKET:
+            bucket = self.connection.real_default_bucket
+        return f"/buckets/{bucket}/groups/{self.id}"

@@ -1,0 +1,31 @@
+"""The four kinds of object that a Kinto server keeps, and what sets them apart."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Kind:
+    """How the server names one kind of object, and which permissions it knows.
+
+    See "Permissions" in Kinto's API reference: each kind has its own list.
+    """
+
+    name: str
+    plural: str
+    permissions: tuple[str, ...]
+
+
+BUCKET = Kind("bucket", "buckets", ("read", "write", "collection:create", "group:create"))
+COLLECTION = Kind("collection", "collections", ("read", "write", "record:create"))
+GROUP = Kind("group", "groups", ("read", "write"))
+RECORD = Kind("record", "records", ("read", "write"))
+
+BY_PLURAL = {kind.plural: kind for kind in (BUCKET, COLLECTION, GROUP, RECORD)}
+
+
+def attribute_name(permission: str) -> str:
+    """``record:create`` as Python spells it: ``create_record``."""
+    child, _, verb = permission.partition(":")
+    return f"{verb}_{child}" if verb else child

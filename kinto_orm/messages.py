@@ -1,0 +1,88 @@
+"""What goes over the wire: a request to send, and the response that came back.
+
+Both are values. A plan yields requests and is sent responses; who carries them
+(a connection, a batch, a dry run) is none of the plan's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+T = TypeVar("T")
+
+#: A verb as a conversation: it yields requests, is sent responses, returns a result.
+Plan: TypeAlias = Generator["Request", "Response", T]
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+
+READING = frozenset({"GET", "HEAD"})
+
+
+@attrs.frozen
+class Request:
+    """One request: ``uri`` is the path below the server's URL, ``query`` is already encoded.
+
+    ``content`` is the JSON body as bytes, encoded once, when the request was planned.
+    """
+
+    method: str
+    uri: str
+    query: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    content: bytes | None = attrs.field(default=None, repr=False)
+
+    @property
+    def target(self) -> str:
+        """The URI with its query string."""
+        return f"{self.uri}?{self.query}" if self.query else self.uri
+
+    @property
+    def body(self) -> Any:
+        """The JSON body, as Python values, or ``None``."""
+        return None if self.content is None else json.loads(self.content)
+
+
+@attrs.frozen
+class Response:
+    """What the server answered: header names in lower case, the JSON body as Python values.
+
+    ``text`` is what was received instead where the body is not JSON.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    request: Request
+    text: str = ""
+
+    @property
+    def etag(self) -> int | None:
+        """The ``ETag`` header as the timestamp that it is, in milliseconds."""
+        value = self.headers.get("etag", "").strip('"')
+        return int(value) if value.isdigit() else None
+
+
+@attrs.frozen
+class Carrier:
+    """What the road that a plan's requests take can carry.
+
+    A batch forces ``application/json`` on its parts and answers 500 when one of them is
+    a 304; a plan asks before it chooses, so that nothing rewrites a request later.
+    """
+
+    patch_types: bool = True
+    not_modified: bool = True
+
+
+ALONE = Carrier()
+
+
+def precondition(timestamp: int) -> dict[str, str]:
+    """The header that lets a write through only if nobody else wrote since ``timestamp``."""
+    return {"If-Match": f'"{timestamp}"'}

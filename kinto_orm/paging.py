@@ -1,0 +1,70 @@
+"""Plans for lists: reading them page by page, counting them, dating them."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from kinto_orm.errors import InvalidResponse
+from kinto_orm.messages import Carrier, Plan, Request, Response
+from kinto_orm.plans import checked
+from kinto_orm.queries import Query, encode_query
+
+
+class Pages:
+    """Where the reading of a list stands."""
+
+    def __init__(self, uri: str, query: str) -> None:
+        self.uri = uri
+        self.query: str | None = query
+        self._read = 0
+        self._mark: Any = None
+
+    @property
+    def more(self) -> bool:
+        return self.query is not None
+
+    def turn(self, response: Response, rows: list[dict[str, Any]]) -> None:
+        """Take the query of the next page, on the same URI and never on another host.
+
+        A server may repeat pages for ever (with new tokens), so some page read before is
+        kept in mind: at 1, 2, 4, 8 … pages, which finds a circle of any length.
+        """
+        link = response.headers.get("next-page")
+        self.query = urlsplit(link).query if link else None
+        if not rows:
+            self.query = None  # nothing follows an empty page, whatever the link says
+            return
+        page = [(row.get("id"), row.get("last_modified")) for row in (rows[0], rows[-1])]
+        if self.query is not None and page == self._mark:
+            raise InvalidResponse(response, "the server repeats a page of the list for ever")
+        self._read += 1
+        if self._read & (self._read - 1) == 0:
+            self._mark = page
+
+
+def read_page(carrier: Carrier, pages: Pages) -> Plan[list[dict[str, Any]]]:
+    """GET the next page of a list."""
+    response = checked((yield Request("GET", pages.uri, pages.query or "")))
+    rows = response.body.get("data") if isinstance(response.body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InvalidResponse(response, "the answer is not a list of Kinto objects")
+    pages.turn(response, rows)
+    return rows
+
+
+def count(carrier: Carrier, uri: str, query: Query) -> Plan[int]:
+    """HEAD a list for its number of objects."""
+    response = checked((yield Request("HEAD", uri, encode_query(query.params))))
+    total = response.headers.get("total-objects") or response.headers.get("total-records", "")
+    if not total.isdigit():
+        raise InvalidResponse(response, "the server does not say how many objects there are")
+    return int(total)
+
+
+def list_timestamp(carrier: Carrier, uri: str) -> Plan[int]:
+    """HEAD a list for its ETag."""
+    response = checked((yield Request("HEAD", uri)))
+    if response.etag is None:
+        raise InvalidResponse(response, "the list has no ETag")
+    return response.etag

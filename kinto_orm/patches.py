@@ -1,0 +1,270 @@
+"""Patches, and which request says exactly what changed in the fewest bytes.
+
+Kinto has three: a plain ``PATCH`` sets top-level fields, a merge patch (RFC 7396) also
+reaches inside objects and removes fields, a JSON Patch (RFC 6902) lists operations. A
+``PUT`` says everything. See "Patch" under "Records" in Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from kinto_orm.data import same
+from kinto_orm.encoding import encode
+from kinto_orm.errors import NotLoaded
+from kinto_orm.messages import JSON, JSON_PATCH, MERGE_PATCH
+from kinto_orm.permissions import principals
+
+
+def _permissions(value: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
+    return None if value is None else {name: principals(who) for name, who in value.items()}
+
+
+@attrs.frozen
+class _DataPatch:
+    data: Mapping[str, Any] | None = None
+    permissions: Mapping[str, Any] | None = attrs.field(default=None, converter=_permissions)
+
+    content_type: ClassVar[str]
+
+    def __attrs_post_init__(self) -> None:
+        if self.data is None and self.permissions is None:
+            raise ValueError(f"a {type(self).__name__} needs data or permissions")
+        if self.data is not None and not isinstance(self.data, Mapping):
+            raise TypeError(f"the data of a patch is a mapping, not a {type(self.data).__name__}")
+
+    def encoded(self) -> bytes:
+        return encode(body(self.data, self.permissions))
+
+
+class BasicPatch(_DataPatch):
+    """Top-level fields to set, and permissions to replace; all others stay.
+
+    ``None`` as a value stores null. Nothing can be removed with it.
+    """
+
+    content_type = JSON
+
+
+class MergePatch(_DataPatch):
+    """Fields to merge in, objects inwards; ``None`` removes, lists are replaced whole.
+
+    Kinto answers 500 when an object is merged over a value that is not one.
+    """
+
+    content_type = MERGE_PATCH
+
+
+@attrs.frozen
+class JSONPatch:
+    """A list of RFC 6902 operations on ``/data/…`` and ``/permissions/…``.
+
+    Sent as it is. Adding to a permission that nobody has yet takes a whole list:
+    ``{"op": "add", "path": "/permissions/record:create", "value": ["account:bob"]}``.
+    """
+
+    operations: Iterable[Mapping[str, Any]] = attrs.field(converter=list)
+
+    content_type: ClassVar[str] = JSON_PATCH
+
+    def __attrs_post_init__(self) -> None:
+        for operation in self.operations:
+            if not isinstance(operation, Mapping) or not {"op", "path"} <= operation.keys():
+                raise ValueError(
+                    f"{operation!r} is not a JSON Patch operation, such as "
+                    "{'op': 'replace', 'path': '/data/title', 'value': 'x'}"
+                )
+
+    def encoded(self) -> bytes:
+        return encode(self.operations)
+
+
+def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The body of a PUT or PATCH: only what is given."""
+    if data is not None and "__permissions__" in data:
+        raise ValueError("data.__permissions__ cannot be a field: Kinto takes it for permissions")
+    parts = {"data": data, "permissions": permissions}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+@attrs.frozen
+class Difference:
+    """How the local fields differ from those that were loaded."""
+
+    changed: Mapping[str, Any]  #: fields to set, with their new values
+    removed: tuple[str, ...]  #: fields that are there no more
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.removed)
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
+    """What leads from ``before`` to ``after``, by top-level field."""
+    return Difference(
+        {
+            name: value
+            for name, value in after.items()
+            if name not in before or not same(before[name], value)
+        },
+        tuple(name for name in before if name not in after),
+    )
+
+
+def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The merge patch from ``before`` to ``after``, or ``None`` where none is exact.
+
+    None is where null is to be stored (it would remove), and where an object comes to
+    stand over something else (Kinto fails).
+    """
+    patch: dict[str, Any] = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        if name not in before:
+            if _holds_null(value):
+                return None
+            patch[name] = value
+        elif not same(before[name], value):
+            if isinstance(value, Mapping):
+                if not isinstance(before[name], Mapping):
+                    return None
+                inner = merge_patch(before[name], value)
+                if inner is None:
+                    return None
+                patch[name] = inner
+            elif value is None:
+                return None
+            else:
+                patch[name] = value
+    return patch
+
+
+def _holds_null(value: Any) -> bool:
+    """Whether merging would drop a null: in objects, not in lists."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_null, value.values()))
+    return value is None
+
+
+@attrs.frozen
+class Write:
+    """A request's method, media type and encoded body, and which parts it speaks of."""
+
+    method: str
+    content_type: str
+    content: bytes
+    data: bool
+    permissions: bool
+
+    @classmethod
+    def patch(cls, data: Any, permissions: Any = None, content_type: str = JSON) -> Write:
+        return cls._of("PATCH", content_type, data, permissions)
+
+    @classmethod
+    def put(cls, data: Any, permissions: Any = None) -> Write:
+        return cls._of("PUT", JSON, data, permissions)
+
+    @classmethod
+    def _of(cls, method: str, content_type: str, data: Any, permissions: Any) -> Write:
+        content = encode(body(data, permissions))
+        return cls(method, content_type, content, data is not None, permissions is not None)
+
+
+@attrs.frozen
+class Known:
+    """How much of an object was loaded: all of it, or the fields of ``only`` (dotted paths)."""
+
+    only: tuple[str, ...] | None = None
+
+    def covers(self, name: str) -> bool:
+        """Whether the top-level field is known, absent or present."""
+        return self.only is None or any(path.partition(".")[0] == name for path in self.only)
+
+    def whole(self, name: str) -> bool:
+        """Whether what is held of the top-level field is all of it, not just parts inside."""
+        return (
+            self.only is None
+            or name in self.only
+            or not any(path.startswith(name + ".") for path in self.only)
+        )
+
+    def part(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What of ``fields`` is known: whole fields, and the parts that paths lead to."""
+        if self.only is None:
+            return dict(fields)
+        found: dict[str, Any] = {}
+        for path in self.only:
+            name, _, inner = path.partition(".")
+            if name not in fields:
+                continue
+            value = fields[name]
+            if inner and isinstance(value, Mapping):
+                value = {**found.get(name, {}), **Known((inner,)).part(value)}
+            found[name] = value
+        return found
+
+
+def writes(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    permissions: Mapping[str, list[str]],
+    all_permissions: Mapping[str, list[str]] | None,
+    *,
+    known: Known,
+    replaced: bool,
+    patch_types: bool,
+) -> list[Write]:
+    """The fewest and smallest requests that make the server hold exactly ``after``.
+
+    ``permissions`` are those that changed; ``all_permissions`` is ``None`` where they are
+    not all known, and a PUT would clear what it does not name. None when nothing changed,
+    two where no single request is exact.
+    """
+    change = difference(before, after)
+    if not change:
+        return [Write.patch(None, permissions)] if permissions else []
+    if permissions:
+        if not replaced and not change.removed and all(map(known.whole, change.changed)):
+            return [Write.patch(change.changed, permissions)]
+        if all_permissions is not None and (replaced or known.only is None):
+            return [Write.put(after, all_permissions)]
+        return [
+            *writes(
+                before, after, {}, None, known=known, replaced=replaced, patch_types=patch_types
+            ),
+            Write.patch(None, permissions),
+        ]
+    if replaced:
+        return [Write.put(after)]
+    return _data_writes(before, after, change, known, patch_types)
+
+
+def _data_writes(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    change: Difference,
+    known: Known,
+    patch_types: bool,
+) -> list[Write]:
+    exact = []
+    if not change.removed and all(map(known.whole, change.changed)):
+        exact.append(Write.patch(change.changed))
+        nested = any(
+            isinstance(value, Mapping) and isinstance(before.get(name), Mapping)
+            for name, value in change.changed.items()
+        )
+        if not nested:  # then nothing can be smaller
+            return exact
+    mergeable = patch_types and all(map(known.covers, change.changed))
+    merge = merge_patch(before, after) if mergeable else None
+    if merge is not None:
+        exact.append(Write.patch(merge, content_type=MERGE_PATCH))
+    if known.only is None:
+        exact.append(Write.put(after))
+    if exact:
+        return [min(exact, key=lambda write: len(write.content))]
+    raise NotLoaded(
+        "only some fields of this object were loaded, and no request can save these changes "
+        "without the rest; refresh() it before editing"
+    )

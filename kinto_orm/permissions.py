@@ -1,0 +1,360 @@
+"""Who may do what with an object: sets of principals, known, not known, or hidden.
+
+Kinto shows permissions only to whoever is in the object's own ``write``; to others it
+answers ``{}``. So three things differ: permissions that were *not loaded*, that are
+*hidden*, and that are *empty*. What is not known is never sent. See "Permissions" in
+Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSet, Set
+from typing import Any
+
+from kinto_orm.errors import PermissionsHidden
+from kinto_orm.kinds import Kind, attribute_name
+
+#: The principal of everybody, anonymous users included.
+Everyone = "system.Everyone"
+#: The principal of whoever is logged in.
+Authenticated = "system.Authenticated"
+
+
+def principals(value: Any) -> list[str]:
+    """The principals that ``value`` stands for, in order and once each.
+
+    ``value`` is a string (one principal, never its letters), anything with a
+    ``principal`` (a group, an account), or an iterable of those.
+    """
+    if isinstance(value, str):
+        if not value.strip() or "\0" in value:
+            raise ValueError(f"{value!r} cannot be a principal")
+        return [value]
+    named = getattr(value, "principal", None)
+    if isinstance(named, str):
+        return [named]
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
+        return list(dict.fromkeys(one for entry in value for one in principals(entry)))
+    raise TypeError(
+        f"a {type(value).__name__} is not a principal: give a string such as "
+        "'account:alice', a Group, an Account, or several of those"
+    )
+
+
+class Principals(MutableSet[str]):
+    """The principals that have one permission: an ordered set that can be edited blindly.
+
+    Adding and discarding need no knowledge of what the server holds; reading does, and
+    loads the permissions of the object (one GET) where they are not known.
+    """
+
+    __slots__ = ("_added", "_base", "_discarded", "_local", "_owner")
+
+    def __init__(self, owner: Permissions) -> None:
+        self._owner = owner
+        self._base: list[str] | None = None  # what the server holds, where known
+        self._local: list[str] | None = None  # the set itself, where known or assigned
+        self._added: dict[str, None] = {}  # edits of a set that is not known
+        self._discarded: dict[str, None] = {}
+
+    def _known(self) -> list[str]:
+        if self._local is None:
+            self._owner._load()
+        assert self._local is not None
+        return self._local
+
+    def __contains__(self, value: object) -> bool:
+        return all(one in self._known() for one in principals(value))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._known()])
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (Set, list, tuple)):
+            return set(self._known()) == set(principals(other))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if self._local is not None:
+            return repr(self._local)
+        edits = [f"+{one}" for one in self._added] + [f"-{one}" for one in self._discarded]
+        return f"<not loaded{', ' + ' '.join(edits) if edits else ''}>"
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> set[Any]:
+        return set(it)
+
+    def _edit(self, value: Any) -> list[str]:
+        if self._local is None:
+            self._owner._refuse_hidden()
+        return principals(value)
+
+    def add(self, value: Any) -> None:
+        """Add a principal, a group, an account, or several. No request."""
+        for one in self._edit(value):
+            if self._local is None:
+                self._discarded.pop(one, None)
+                self._added[one] = None
+            elif one not in self._local:
+                self._local.append(one)
+
+    def discard(self, value: Any) -> None:
+        """Take principals out, whether they are in or not. No request."""
+        for one in self._edit(value):
+            if self._local is None:
+                self._added.pop(one, None)
+                self._discarded[one] = None
+            elif one in self._local:
+                self._local.remove(one)
+
+    def remove(self, value: Any) -> None:
+        """Take principals out; ``KeyError`` if one of them is not in."""
+        for one in principals(value):
+            if one not in self._known():
+                raise KeyError(one)
+            self.discard(one)
+
+    def clear(self) -> None:
+        """Take everybody out. No request."""
+        self._assign([])
+
+    def __ior__(self, value: Any) -> Principals:  # type: ignore[misc]
+        self.add(value)
+        return self
+
+    def __iadd__(self, value: Any) -> Principals:
+        self.add(value)
+        return self
+
+    def __isub__(self, value: Any) -> Principals:  # type: ignore[misc]
+        self.discard(value)
+        return self
+
+    def _assign(self, value: Any) -> None:
+        if value is self:  # the second half of ``permissions.write += …``
+            return
+        self._local = principals(value)
+        self._added, self._discarded = {}, {}
+
+    @property
+    def _edited(self) -> bool:
+        """Whether saving would send this permission."""
+        if self._local is None:
+            return bool(self._added or self._discarded)
+        return self._base is None or set(self._local) != set(self._base)
+
+    def _learn(self, base: list[str] | None, expected: list[str] | None) -> None:
+        """Take what the server holds (None: it does not say), keep edits since ``expected``.
+
+        ``expected`` is what a request carried or the former base; None keeps all edits.
+        """
+        if self._local is not None and self._base is None and expected is None:
+            self._base = base  # assigned as a whole, and not sent yet
+            return
+        added, gone = self._edits_since(expected)
+        self._base, self._local = base, None
+        self._added, self._discarded = dict.fromkeys(added), dict.fromkeys(gone)
+        if base is not None:
+            self._local = [one for one in base if one not in gone]
+            self._local += [one for one in added if one not in self._local]
+            self._added, self._discarded = {}, {}
+
+    def _edits_since(self, expected: list[str] | None) -> tuple[list[str], list[str]]:
+        if self._local is None:
+            return list(self._added), list(self._discarded)
+        before = self._base if expected is None else expected
+        assert before is not None
+        return (
+            [one for one in self._local if one not in before],
+            [one for one in before if one not in self._local],
+        )
+
+    def _revert(self) -> None:
+        self._local = None if self._base is None else [*self._base]
+        self._added, self._discarded = {}, {}
+
+
+class Permissions(Mapping[str, Principals]):
+    """All permissions of one object: ``permissions.write``, ``permissions["record:create"]``.
+
+    Each is a :class:`Principals`. Assigning a list to one of them replaces it. Iterating
+    gives the server's names. A name that this kind of object does not have is an
+    ``AttributeError`` or ``KeyError`` that lists those that it has.
+    """
+
+    __slots__ = ("_each", "_fetch", "_hidden", "_kind", "_known")
+
+    def __init__(self, kind: Kind, fetch: Callable[[], None]) -> None:
+        put = object.__setattr__
+        put(self, "_kind", kind)
+        put(self, "_fetch", fetch)  # asks the server, then calls _learn
+        put(self, "_known", False)
+        put(self, "_hidden", False)
+        put(self, "_each", {name: Principals(self) for name in kind.permissions})
+
+    _kind: Kind
+    _fetch: Callable[[], None]
+    _known: bool
+    _hidden: bool
+    _each: dict[str, Principals]
+
+    @property
+    def known(self) -> bool:
+        """Whether the server has shown these permissions. No request."""
+        return self._known
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the server was asked and does not show them. No request."""
+        return self._hidden
+
+    def _load(self) -> None:
+        if not self._known and not self._hidden:
+            self._fetch()
+        self._refuse_hidden()
+
+    def _refuse_hidden(self) -> None:
+        if self._hidden:
+            raise PermissionsHidden(
+                f"the server does not show the permissions of this {self._kind.name} to whoever "
+                "is not in its own 'write'; they can be replaced as a whole "
+                "(permissions.read = […]), not read or added to"
+            )
+
+    def _named(self, name: str) -> Principals | None:
+        for permission, held in self._each.items():
+            if name == permission or name == attribute_name(permission):
+                return held
+        return None
+
+    def _unknown(self, name: str) -> str:
+        right = ", ".join(attribute_name(permission) for permission in self._each)
+        return f"a {self._kind.name} has no permission {name!r}; it has {right}"
+
+    def __getattr__(self, name: str) -> Principals:
+        held = None if name.startswith("__") else self._named(name)
+        if held is None:
+            raise AttributeError(self._unknown(name), name=name, obj=self)
+        return held
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = self._named(name)
+        if held is None:
+            raise AttributeError(self._unknown(name), name=name, obj=self)
+        held._assign(value)
+
+    def __getitem__(self, name: str) -> Principals:
+        held = self._named(name)
+        if held is None:
+            raise KeyError(self._unknown(name))
+        return held
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self[name]._assign(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._each)
+
+    def __len__(self) -> int:
+        return len(self._each)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        wanted = {name: other[name] for name in other}
+        mine = {name: wanted.pop(name, wanted.pop(attribute_name(name), [])) for name in self}
+        return not wanted and all(self._each[name] == list(who) for name, who in mine.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *(attribute_name(name) for name in self._each)]
+
+    def __repr__(self) -> str:
+        if self._hidden and not self._edited():
+            return "<Permissions: hidden>"
+        if not self._known and not self._edited():
+            return "<Permissions: not loaded>"
+        shown = (
+            f"{attribute_name(name)}={held!r}"
+            for name, held in self._each.items()
+            if held._edited or held._local
+        )
+        return f"<Permissions {' '.join(shown)}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    # What follows is for documents and plans.
+
+    def _replace(self, value: Any) -> None:
+        """Assign all of them; what ``value`` does not name is cleared."""
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"permissions are a dict such as {{'read': ['account:bob']}}, "
+                f"not a {type(value).__name__}"
+            )
+        assigned = [(self[name], principals(who)) for name, who in value.items()]
+        for held in self._each.values():
+            held._assign([])
+        for held, who in assigned:
+            held._assign(who)
+
+    def _edited(self) -> list[str]:
+        return [name for name, held in self._each.items() if held._edited]
+
+    def _pending(self) -> dict[str, tuple[list[str], list[str]]]:
+        """The edits: whom each permission gains and loses, as far as that is known."""
+        return {
+            name: held._edits_since(held._base or [])
+            for name, held in self._each.items()
+            if held._edited
+        }
+
+    def _blind(self) -> bool:
+        """Whether something was added to or taken from a permission that is not known."""
+        return any(held._local is None and held._edited for held in self._each.values())
+
+    def _held(self) -> dict[str, list[str]]:
+        """What is known or assigned, copied."""
+        return {
+            name: [*held._local] for name, held in self._each.items() if held._local is not None
+        }
+
+    def _new(self, given: Mapping[str, Any]) -> None:
+        """The object is new: nobody has any permission but those given."""
+        object.__setattr__(self, "_known", True)
+        self._replace(given)
+        for held in self._each.values():
+            held._base = []
+
+    def _learn(
+        self, shown: Mapping[str, list[str]], sent: Mapping[str, list[str]] | None = None
+    ) -> None:
+        """Take the server's word; keep edits made since ``sent``, by default all of them."""
+        object.__setattr__(self, "_known", bool(shown))
+        object.__setattr__(self, "_hidden", not shown)
+        for name in [*self._each, *(name for name in shown if name not in self._each)]:
+            held = self._each.setdefault(name, Principals(self))
+            expected = None if sent is None else sent.get(name)
+            held._learn([*shown.get(name, [])] if shown else None, expected)
+
+    def _forget(self) -> None:
+        """Newer permissions may exist: ask again when they are read. Edits are kept."""
+        object.__setattr__(self, "_known", False)
+        object.__setattr__(self, "_hidden", False)
+        for held in self._each.values():
+            held._learn(None, None)
+
+    def _revert(self) -> None:
+        for held in self._each.values():
+            held._revert()

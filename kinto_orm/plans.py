@@ -1,0 +1,275 @@
+"""The verbs, as plans: generators that yield requests and are sent responses.
+
+A plan reads a document, decides what to ask the server, and tells the document what the
+answer was. It performs no input or output: whoever runs it (a connection, a batch, a dry
+run) carries the requests, and says first what the road can carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kinto_orm.document import Document, Status
+from kinto_orm.errors import (
+    Conflict,
+    DeletedError,
+    Forbidden,
+    InvalidResponse,
+    NotFound,
+    PermissionsHidden,
+    ResponseError,
+    error_for,
+)
+from kinto_orm.messages import JSON, Carrier, Plan, Request, Response, precondition
+from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, writes
+from kinto_orm.queries import encode_query
+
+Timestamp = int | str | None
+
+
+def load(carrier: Carrier, document: Document) -> Plan[None]:
+    """GET an object for the first time it is read; what was edited before is kept."""
+    response = checked((yield Request("GET", document.uri)))
+    document._take(*envelope(response))
+
+
+def load_permissions(carrier: Carrier, document: Document) -> Plan[None]:
+    """GET the permissions of an object that came from a list.
+
+    Newer data in the answer is left alone: the next save must meet its conflict.
+    """
+    if document._status is Status.REFERENCE:
+        yield from load(carrier, document)
+        return
+    response = checked((yield Request("GET", document.uri)))
+    document._take_permissions(envelope(response)[1] or {})
+
+
+def refresh(
+    carrier: Carrier,
+    document: Document,
+    only: tuple[str, ...] | None,
+    params: Mapping[str, Any] | None,
+) -> Plan[None]:
+    """GET, conditional where all that is asked for is held already. Drops local edits."""
+    wanted = Known(only)
+    held = document._status is Status.LOADED and document._known in (wanted, Known())
+    headers = {}
+    if held and carrier.not_modified and document.last_modified is not None:
+        headers["If-None-Match"] = f'"{document.last_modified}"'
+    asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
+    response = yield Request("GET", document.uri, encode_query(asked), headers)
+    if response.status == 304:
+        document._narrow(wanted)
+        return
+    data, permissions = envelope(checked(response))
+    document.revert()
+    document._take(data, permissions, known=wanted)
+
+
+def exists(carrier: Carrier, document: Document) -> Plan[bool]:
+    """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
+    try:
+        checked((yield Request("HEAD", document.uri)))
+    except NotFound:
+        return False
+    return True
+
+
+def save(
+    carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp = None
+) -> Plan[None]:
+    """Create what is new, send what changed of what is not, or nothing."""
+    refuse_deleted(document)
+    if document._status is Status.NEW:
+        yield from create(carrier, document, safe=safe, if_match=if_match)
+        return
+    if not document._edited():
+        return
+    if document._status is Status.REFERENCE:
+        yield from load(carrier, document)
+    held = document._permissions
+    if held is not None and held._blind():
+        if not held.known and not held.hidden:
+            yield from load_permissions(carrier, document)
+        held._refuse_hidden()  # nothing can be added to what is not shown
+    for write in _writes(carrier, document):
+        yield from _send(document, write, match(document, safe, if_match))
+        if_match = None  # the next write follows this one's answer
+
+
+def _writes(carrier: Carrier, document: Document) -> list[Write]:
+    held = document._permissions
+    lists = held._held() if held is not None else {}
+    return writes(
+        document._source,
+        document._fields(),
+        {name: lists[name] for name in (held._edited() if held is not None else ())},
+        lists if held is not None and held.known else None,
+        known=document._known,
+        replaced=document._replaced,
+        patch_types=carrier.patch_types,
+    )
+
+
+def _send(document: Document, write: Write, headers: dict[str, str]) -> Plan[None]:
+    sent = document._snapshot(write.data, write.permissions)
+    if write.content_type != JSON:
+        headers = {**headers, "Content-Type": write.content_type}
+    response = yield Request(write.method, document.uri, "", headers, write.content)
+    if response.status == 412:
+        raise conflict(document, response)
+    document._take(*envelope(checked(response)), sent=sent)
+
+
+def create(
+    carrier: Carrier,
+    document: Document,
+    *,
+    safe: bool,
+    if_match: Timestamp = None,
+    if_not_exists: bool = False,
+) -> Plan[None]:
+    """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already."""
+    held = document._permissions
+    given = {name: who for name, who in (held._held() if held else {}).items() if who}
+    write = Write.put(document._fields(), given or None)
+    headers = {"If-None-Match": "*"} if safe and if_match is None else {}
+    if if_match is not None:
+        headers = match(document, safe, if_match)
+    try:
+        yield from _send(document, write, headers)
+    except Conflict as error:
+        if not if_not_exists or error.remote is None:
+            raise
+        document._become(error.details["existing"], None)
+    except Forbidden:
+        # Whoever may write an object but not create its siblings gets 403 where it exists.
+        if not if_not_exists:
+            raise
+        response = yield Request("GET", document.uri)
+        if response.status != 200:
+            raise
+        document._become(*envelope(response))
+
+
+def delete(
+    carrier: Carrier,
+    document: Document,
+    *,
+    safe: bool,
+    if_match: Timestamp = None,
+    if_exists: bool = False,
+) -> Plan[None]:
+    """DELETE, with If-Match where a version is known."""
+    if document.deleted and if_exists:
+        return
+    refuse_deleted(document)
+    headers = match(document, safe, if_match)
+    response = yield Request("DELETE", document.uri, "", headers)
+    if response.status == 412:
+        raise conflict(document, response)
+    try:
+        data, _ = envelope(checked(response))
+    except NotFound:
+        if not if_exists:
+            raise
+        document._take_tombstone(None)
+        return
+    document._take_tombstone(data["last_modified"])
+
+
+def patch(
+    carrier: Carrier,
+    document: Document,
+    changes: BasicPatch | MergePatch | JSONPatch,
+    *,
+    safe: bool,
+    if_match: Timestamp = None,
+) -> Plan[None]:
+    """PATCH as it is given. Edits that were not saved stay pending."""
+    refuse_deleted(document)
+    _guard_hidden_permissions(document, changes)
+    if changes.content_type != JSON and not carrier.patch_types:
+        raise ValueError(
+            f"a {type(changes).__name__} cannot travel in a batch, where Kinto takes every "
+            "body for a plain one; use BasicPatch, or send it outside of the batch"
+        )
+    headers = match(document, safe, if_match)
+    if changes.content_type != JSON:
+        headers["Content-Type"] = changes.content_type
+    content = changes.encoded()
+    response = yield Request("PATCH", document.uri, "", headers, content)
+    if response.status == 412:
+        raise conflict(document, response)
+    document._take(*envelope(checked(response)))
+
+
+def _guard_hidden_permissions(
+    document: Document, changes: BasicPatch | MergePatch | JSONPatch
+) -> None:
+    if document._shown is None or document._shown:
+        return
+    if isinstance(changes, JSONPatch) or (
+        isinstance(changes, MergePatch) and changes.permissions is not None
+    ):
+        raise PermissionsHidden(
+            f"the permissions of {document.uri} are hidden from this user, and Kinto would clear "
+            f"all of them on a {type(changes).__name__}; use BasicPatch, or a MergePatch of data"
+        )
+
+
+def refuse_deleted(document: Document) -> None:
+    if document.deleted:
+        raise DeletedError(f"{document.uri} was deleted")
+
+
+def match(document: Document, safe: bool, if_match: Timestamp) -> dict[str, str]:
+    """The precondition of a write: the given timestamp, else the version that is held."""
+    if if_match is not None:
+        digits = str(if_match).strip('"')
+        if isinstance(if_match, bool) or not digits.isdigit():
+            raise ValueError(
+                f"if_match is a timestamp in milliseconds such as 1795228850605, not {if_match!r}"
+            )
+        return precondition(int(digits))
+    if safe and document.last_modified is not None:
+        return precondition(document.last_modified)
+    return {}
+
+
+def checked(response: Response) -> Response:
+    """The response if it is a success; raises what it means otherwise."""
+    if 200 <= response.status < 300:
+        return response
+    raise error_for(response)
+
+
+def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] | None]:
+    """``data`` and ``permissions`` of an answer about one object."""
+    body = response.body
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("last_modified"), int):
+        raise InvalidResponse(response, "the answer is not a Kinto object")
+    return data, body.get("permissions")
+
+
+def conflict(document: Document, response: Response) -> ResponseError:
+    """The error for a 412, with the three versions of the object."""
+    error = error_for(response)
+    if isinstance(error, Conflict):
+        details = error.details if isinstance(error.details, dict) else {}
+        existing = details.get("existing")
+        error.local = document
+        error.base = None if document._status is Status.NEW else dict(document._source)
+        error.remote = document._elsewhere(existing) if isinstance(existing, dict) else None
+    return error
+
+
+def server_info(carrier: Carrier) -> Plan[dict[str, Any]]:
+    """GET the root of the server."""
+    response = checked((yield Request("GET", "/")))
+    if not isinstance(response.body, dict) or "http_api_version" not in response.body:
+        raise InvalidResponse(response, "the server does not answer like a Kinto server")
+    return response.body

@@ -1,0 +1,193 @@
+"""What buckets, collections, groups and records share: a document with verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from kinto_orm import plans
+from kinto_orm.document import Document, Status
+from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.uris import check_id, new_id
+
+if TYPE_CHECKING:
+    from kinto_orm.connection import Connection
+
+Self = TypeVar("Self", bound="Resource")
+
+
+@attrs.define(eq=False, repr=False, init=False)
+class Resource(Document):
+    """An object on a Kinto server.
+
+    Built without ``data`` and ``permissions`` it is a reference: no request until it is
+    needed. Built with either it is new, and ``save()`` creates it. Two are equal when they
+    have the same class, server and URI, whatever they hold.
+    """
+
+    _connection: Connection = attrs.field(init=False)
+
+    def _start(
+        self,
+        id: str | None,
+        parent: Document | None,
+        connection: Connection,
+        data: Mapping[str, Any] | None,
+        permissions: Mapping[str, Any] | None,
+    ) -> None:
+        self._connection = connection
+        new = data is not None or permissions is not None
+        if id is None and isinstance(data, Mapping):
+            id = data.get("id")
+        if id is None:
+            if not new:
+                raise TypeError(f"a {self.kind.name} needs an id, or data to be made of")
+            id = new_id()
+        self._begin(check_id(id, self.kind.name), parent, Status.REFERENCE)
+        if new:
+            self._status = Status.NEW
+            self._source = self._own_fields({} if data is None else data)
+            if permissions is not None:
+                self.permissions._new(permissions)
+                self._shown = self.permissions._held()
+
+    def _start_listed(
+        self, row: dict[str, Any], parent: Document | None, connection: Connection
+    ) -> None:
+        self._connection = connection
+        self._begin(row["id"], parent, Status.REFERENCE)
+        self._take(row, None)
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
+    def url(self) -> str:
+        """Where the object is on the web: the server's URL and the ``uri``."""
+        return self._connection.server_url + self.uri
+
+    # -- verbs
+
+    def save(self: Self, safe: bool | None = None, if_match: int | str | None = None) -> Self:
+        """Send what changed, in the smallest request that says exactly that; or nothing.
+
+        A new object is created (``PUT``, ``If-None-Match: *``), an edited reference loaded
+        first. Updates carry ``If-Match`` with the version that was loaded, or ``if_match``,
+        a timestamp in milliseconds; ``safe=False`` leaves preconditions out, ``safe=None``
+        means what the connection says. Afterwards the object holds what the server
+        answered. A failure changes nothing here.
+
+        Raises :class:`Conflict` where somebody else was faster (or the new object exists),
+        :class:`NotFound`, :class:`Forbidden`, :class:`ValidationError`,
+        :class:`PermissionsHidden` where permissions were added to that are not shown, and
+        :class:`DeletedError` after ``delete()``. See "Records" in Kinto's API reference.
+        """
+        self._connection.run(plans.save, self, safe=self._safe(safe), if_match=if_match)
+        return self
+
+    def delete(
+        self: Self,
+        safe: bool | None = None,
+        if_match: int | str | None = None,
+        if_exists: bool = False,
+    ) -> Self:
+        """DELETE the object, and what is in it; with ``If-Match`` where it was loaded.
+
+        Afterwards ``deleted`` is true and ``last_modified`` the tombstone's. With
+        ``if_exists`` an object that is not there is no error (``last_modified`` is then
+        ``None``). Raises :class:`Conflict`, :class:`NotFound`, :class:`Forbidden`.
+        """
+        self._connection.run(
+            plans.delete, self, safe=self._safe(safe), if_match=if_match, if_exists=if_exists
+        )
+        return self
+
+    def refresh(
+        self: Self,
+        only: Iterable[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """GET the object again, and drop local edits.
+
+        Where it is loaded already the request is conditional, and costs no parsing if
+        nothing changed. ``only``: just these fields (dotted paths reach inwards), of which
+        alone the object then knows; ``params``: further query arguments.
+        """
+        if isinstance(only, str):
+            raise TypeError(f"only is a list of field names: only=[{only!r}]")
+        fields = None if only is None else tuple(only)
+        self._connection.run(plans.refresh, self, fields, params)
+        return self
+
+    def exists(self) -> bool:
+        """Whether the object is on the server: one HEAD.
+
+        Kinto answers 403 for a missing bucket, and for anything in it: the bucket itself
+        counts as missing then, while an object in it raises :class:`Forbidden`.
+        """
+        return self._connection.run(plans.exists, self)
+
+    def patch(
+        self: Self,
+        changes: BasicPatch | MergePatch | JSONPatch,
+        safe: bool | None = None,
+        if_match: int | str | None = None,
+    ) -> Self:
+        """PATCH with just this, sent as it is. Edits that were not saved stay pending.
+
+        Carries ``If-Match`` like ``save()``. Raises :class:`PermissionsHidden`, before
+        anything is sent, where Kinto would answer by clearing permissions that are hidden
+        from this user.
+        """
+        if not isinstance(changes, (BasicPatch, MergePatch, JSONPatch)):
+            raise TypeError(
+                f"patch() takes a BasicPatch, MergePatch or JSONPatch, not {changes!r}; "
+                "for a dict of fields write patch(BasicPatch(data={…}))"
+            )
+        self._connection.run(plans.patch, self, changes, safe=self._safe(safe), if_match=if_match)
+        return self
+
+    def _create(self, if_not_exists: bool, safe: bool | None) -> None:
+        self._connection.run(plans.create, self, safe=self._safe(safe), if_not_exists=if_not_exists)
+
+    def _safe(self, safe: bool | None) -> bool:
+        return self._connection.safe if safe is None else safe
+
+    def _load_data(self) -> None:
+        self._connection.run(plans.load, self)
+
+    def _load_permissions(self) -> None:
+        self._connection.run(plans.load_permissions, self)
+
+    # -- identity
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Resource):
+            return NotImplemented
+        return type(self) is type(other) and self.url == other.url
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.url))
+
+    def __repr__(self) -> str:
+        state = {
+            Status.REFERENCE: "(reference)",
+            Status.NEW: "(new)",
+            Status.DELETED: "(deleted)",
+        }.get(self._status)
+        if state is None:
+            shown = repr(dict(self._fields()))
+            state = shown if len(shown) <= 80 else f"{shown[:79]}…"
+        return f"<{type(self).__name__} {self.uri} {state}>"
+
+    if not TYPE_CHECKING:  # a type checker should still find misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"a {type(self).__name__} has no attribute {name!r}; its fields are in .data",
+                name=name,
+                obj=self,
+            )

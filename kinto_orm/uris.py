@@ -1,0 +1,43 @@
+"""Ids, and the URIs made of them. Ids are checked and never rewritten."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from kinto_orm.errors import InvalidId
+from kinto_orm.kinds import Kind
+
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*\Z")
+
+
+def check_id(value: Any, what: str) -> str:
+    """The id as it is, if Kinto accepts it.
+
+    Raises :class:`InvalidId` otherwise: an empty or slash-bearing id would address
+    something else, such as the whole list.
+    """
+    if not isinstance(value, str):
+        raise InvalidId(f"the id of a {what} must be a string, not {type(value).__name__}")
+    if not _ID.match(value):
+        raise InvalidId(
+            f"{value!r} cannot be the id of a {what}: Kinto takes letters, digits, '-' and '_', "
+            "the first of them a letter or a digit"
+        )
+    return value
+
+
+def new_id() -> str:
+    """A UUID 4, chosen here rather than by the server so that a repeated request is harmless."""
+    return str(uuid4())
+
+
+#: The id under which each user has a bucket of their own; the server knows its real one.
+DEFAULT_BUCKET = "default"
+
+
+def check_parent(parent: Any, kind: Kind, child: str) -> None:
+    """Refuse anything but an object of the right kind as a parent."""
+    if getattr(parent, "kind", None) != kind:
+        raise TypeError(f"{child} belongs to a {kind.name.capitalize()}, not to {parent!r}")
