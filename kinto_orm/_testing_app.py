@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,6 +30,7 @@ with warnings.catch_warnings():
     import kinto.core.utils
     import kinto_attachment
     import transaction
+    import webob.response
     from kinto.authorization import RouteFactory
     from kinto.core.storage import memory as memory_storage
     from kinto.plugins.accounts import ACCOUNT_CACHE_KEY, ACCOUNT_POLICY_NAME
@@ -40,6 +43,21 @@ __all__ = ["KintoApplication", "build", "default_settings", "includeme"]
 
 _HMAC_SECRET = "kinto_orm.testing"
 _REVIEWED = "/buckets/source", "/buckets/preview", "/buckets/destination"
+
+if sys.version_info >= (3, 12):
+    # WebOb asks for the time in a way that Python deprecated, wherever an answer may be cached.
+    # Where warnings are errors that is a 500: filters belong to the process, and a thread that
+    # serves a request cannot set its own. So WebOb gets the same time without the warning.
+    class _AnyDatetime(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, datetime)
+
+    class _Datetime(datetime, metaclass=_AnyDatetime):
+        @classmethod
+        def utcnow(cls) -> datetime:  # type: ignore[override]
+            return datetime.now(timezone.utc).replace(tzinfo=None)
+
+    webob.response.datetime = _Datetime
 
 # Building patches a function of Kinto and the list of warning filters, which are the process'.
 _build_lock = threading.Lock()
@@ -145,9 +163,8 @@ def includeme(config: Any) -> None:
     # Without `reload`, a file that was downloaded once and then deleted would be a 500.
     view = static_view(str(folder.resolve()), use_subpath=True, cache_max_age=0, reload=True)
     config.add_view(view, route_name="attachments")
-    # kinto_signer uses two names that Kinto deprecated. Where warnings are errors, each would be
-    # a 500: filters belong to the process, and the threads that serve requests cannot set their
-    # own. So the names mean the same without the warning; there is no StatsD.
+    # kinto_signer uses two names that Kinto deprecated, which would be a 500 in the same way. The
+    # names mean the same here, without the warning; there is no StatsD.
     type(config.registry).statsd = None
     config.add_request_method(
         lambda request: request.prefixed_principals, "effective_principals", property=True
