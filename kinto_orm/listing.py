@@ -11,7 +11,7 @@ import attrs
 from kinto_orm import paging
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
-from kinto_orm.queries import Query
+from kinto_orm.queries import Query, whole_number
 from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Listing(Generic[R]):
     def pages(self) -> Iterator[list[R]]:
         """The list page by page: one GET each. Slices end within a page."""
         done, wanted = 0, self.query.stop
+        if wanted is not None and wanted <= self.query.start:
+            return
         pages = paging.Pages(self.uri, self.query.first_page(self.connection.page_size))
         while pages.more and (wanted is None or done < wanted):
             rows = self.connection.run(paging.read_page, pages)
@@ -107,18 +109,16 @@ class Listing(Generic[R]):
     def __contains__(self, wanted: object) -> bool:
         """Whether an id (or an object) is there: one HEAD."""
         if isinstance(wanted, Document):
-            return (
-                isinstance(wanted, self.item)
-                and wanted._parent == self.parent
-                and bool(wanted.exists())
-            )
+            if not self._holds(wanted):
+                return False
+            wanted = wanted.id  # asked as the user of this list, not as that of the object
         return self._reference(wanted).exists()
 
     # -- narrowing
 
     def limit(self, number: int) -> Listing[R]:
         """At most so many objects."""
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        if whole_number(number) is None:
             raise ValueError(f"a limit is a number of objects from 0, not {number!r}")
         return self[:number]
 
@@ -162,8 +162,15 @@ class Listing(Generic[R]):
         return [self._delete_one(one) for one in wanted]
 
     def _check_member(self, member: Any) -> None:
-        if not isinstance(member, self.item) or member._parent != self.parent:
+        if not self._holds(member):
             raise ValueError(f"{member!r} is not one of the {self.item.kind.plural} of {self.uri}")
+
+    def _holds(self, member: Any) -> bool:
+        """Whether an object belongs here, by kind, server and parent. No request."""
+        return (
+            isinstance(member, self.item)
+            and member.url == f"{self.connection.server_url}{self.uri}/{member.id}"
+        )
 
     # -- making items
 

@@ -47,10 +47,17 @@ def read_page(carrier: Carrier, pages: Pages) -> Plan[list[dict[str, Any]]]:
     """GET the next page of a list."""
     response = checked((yield Request("GET", pages.uri, pages.query or "")))
     rows = response.body.get("data") if isinstance(response.body, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not all(map(_is_object, rows)):
         raise InvalidResponse(response, "the answer is not a list of Kinto objects")
     pages.turn(response, rows)
     return rows
+
+
+def _is_object(row: Any) -> bool:
+    if not isinstance(row, dict):
+        return False
+    id, timestamp = row.get("id"), row.get("last_modified")
+    return isinstance(id, str) and id != "" and isinstance(timestamp, int)
 
 
 def count(carrier: Carrier, uri: str, query: Query) -> Plan[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import index
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -39,22 +40,16 @@ class Query:
         """The query for ``list[wanted]``, counted within this one."""
         if wanted.step not in (None, 1):
             raise ValueError("lists are read in order: a slice has no step")
-        for bound in (wanted.start, wanted.stop):
-            if bound is not None and (not isinstance(bound, int) or bound < 0):
-                raise ValueError(
-                    f"{bound!r} cannot bound a slice: the length of the list is not known, so "
-                    "positions are counted from its beginning, from 0"
-                )
-        start = self.start + (wanted.start or 0)
-        stops = [
-            stop for stop in (self.stop, _shifted(self.start, wanted.stop)) if stop is not None
-        ]
+        first, end = _bound(wanted.start), _bound(wanted.stop)
+        start = self.start + (first or 0)
+        stops = [stop for stop in (self.stop, _shifted(self.start, end)) if stop is not None]
         return attrs.evolve(self, start=start, stop=min(stops, default=None))
 
     def paged(self, size: int) -> Query:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        number = whole_number(size)
+        if not number:
             raise ValueError(f"a page holds at least one object, not {size!r}")
-        return attrs.evolve(self, page_size=size)
+        return attrs.evolve(self, page_size=number)
 
     def first_page(self, page_size: int | None) -> str:
         """The query string of the first page."""
@@ -62,6 +57,24 @@ class Query:
         if self.stop is not None:
             size = min(size, self.stop)
         return encode_query({"_limit": size, **self.params})
+
+
+def whole_number(value: Any) -> int | None:
+    """A number from 0, also of another library's integer type; ``None`` for what is none."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    number = index(value)
+    return number if number >= 0 else None
+
+
+def _bound(value: Any) -> int | None:
+    number = whole_number(value)
+    if number is None and value is not None:
+        raise ValueError(
+            f"{value!r} cannot bound a slice: the length of the list is not known, so "
+            "positions are counted from its beginning, from 0"
+        )
+    return number
 
 
 def _shifted(start: int, stop: int | None) -> int | None:
