@@ -1,6 +1,7 @@
 """Kinto's objects as Python objects: buckets, collections, groups and records."""
 
 from kinto_orm.auth import BearerTokenAuth
+from kinto_orm.batch import Batch
 from kinto_orm.bucket import Bucket
 from kinto_orm.changes import Changes
 from kinto_orm.collection import Collection
@@ -8,6 +9,7 @@ from kinto_orm.connection import Connection, User
 from kinto_orm.data import Data
 from kinto_orm.errors import (
     BadRequest,
+    BatchError,
     BucketNotFound,
     CapabilityMissing,
     CollectionNotFound,
@@ -20,6 +22,7 @@ from kinto_orm.errors import (
     InvalidId,
     InvalidResponse,
     KintoError,
+    MergeError,
     NotFound,
     NotLoaded,
     PermissionsHidden,
@@ -46,6 +49,8 @@ __all__ = [
     "Authenticated",
     "BadRequest",
     "BasicPatch",
+    "Batch",
+    "BatchError",
     "BearerTokenAuth",
     "Bucket",
     "BucketNotFound",
@@ -68,6 +73,7 @@ __all__ = [
     "JSONPatch",
     "KintoError",
     "Listing",
+    "MergeError",
     "MergePatch",
     "NotFound",
     "NotLoaded",

@@ -225,10 +225,11 @@ class KintoApplication:
         """
         if not AccountIdGenerator().match(name):
             raise ValueError(f"{name!r} is no name for an account")
-        if not password:
-            raise ValueError("a password cannot be empty")
+        secret = password.encode()
+        if not 0 < len(secret) <= 72:
+            raise ValueError("a password has from 1 to 72 bytes")
         # 4 rounds are the least that bcrypt does, and take 1 ms; Kinto's 12 take 250.
-        hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()
+        hashed = bcrypt.hashpw(secret, bcrypt.gensalt(rounds=4)).decode()
         cached_login = kinto.core.utils.hmac_digest(
             self._registry.settings["userid_hmac_secret"], ACCOUNT_CACHE_KEY.format(name)
         )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm.batch import Block, Ignored
 from kinto_orm.collection import Collection
+from kinto_orm.conflicts import OnConflict
 from kinto_orm.group import Group
 from kinto_orm.kinds import BUCKET
 from kinto_orm.listing import Listing, required_iterable
@@ -98,12 +100,19 @@ class Bucket(Resource):
         return self.collections._delete_one(id, if_match, if_exists, safe)
 
     def delete_collections(
-        self, collections: Iterable[str | Collection] | None = None
-    ) -> list[Collection]:
-        """Delete these collections, given as objects or ids; never all by default."""
-        return self.collections._delete_each(
-            required_iterable(collections, "delete_collections", "bucket.collections.delete()")
-        )
+        self,
+        collections: Iterable[str | Collection] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these collections, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(collections, "delete_collections", "bucket.collections.delete()")
+        return self.collections._delete_each(wanted, if_exists, ignore, progress)
 
     # -- groups
 
@@ -147,8 +156,23 @@ class Bucket(Resource):
         """Delete one group: one DELETE."""
         return self.groups._delete_one(id, if_match, if_exists, safe)
 
-    def delete_groups(self, groups: Iterable[str | Group] | None = None) -> list[Group]:
-        """Delete these groups, given as objects or ids; never all by default."""
-        return self.groups._delete_each(
-            required_iterable(groups, "delete_groups", "bucket.groups.delete()")
-        )
+    def delete_groups(
+        self,
+        groups: Iterable[str | Group] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these groups, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()")
+        return self.groups._delete_each(wanted, if_exists, ignore, progress)
+
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together: see :meth:`Connection.batch`."""
+        return self._batch(ignore, on_conflict)

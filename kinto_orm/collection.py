@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from kinto_orm.batch import Block, Ignored
+from kinto_orm.conflicts import OnConflict
 from kinto_orm.kinds import BUCKET, COLLECTION
 from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.record import Record
@@ -70,15 +72,30 @@ class Collection(Resource):
         """All records, in a list; ``records`` gives them page by page."""
         return list(self.records)
 
-    def save_record(self, record: Record, safe: bool | None = None) -> Record:
+    def save_record(
+        self, record: Record, safe: bool | None = None, on_conflict: OnConflict = None
+    ) -> Record:
         """Save a record of this collection. See :meth:`Resource.save`."""
-        self.records._check_member(record)
-        return record.save(safe=safe)
+        return self.records._own(record).save(safe=safe, on_conflict=on_conflict)
 
-    def save_records(self, records: Iterable[Record]) -> list[Record]:
-        """Save several records; what did not change costs no request."""
-        wanted = required_iterable(records, "save_records", "")
-        return [self.save_record(record) for record in wanted]
+    def save_records(
+        self,
+        records: Iterable[Record],
+        *,
+        on_conflict: OnConflict = None,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Save records of this collection, in batches; what did not change costs nothing.
+
+        Takes an iterator of any length, in constant memory. Every batch is tried; then
+        :class:`BatchError` tells what failed, but for errors of the classes of ``ignore``.
+        ``progress=True`` shows a bar (extra ``progress``). Returns how many records are
+        now saved. Requests: ceil(changed records / the server's batch size), and one for
+        that size, once for each connection.
+        """
+        wanted = required_iterable(records, "save_records", "collection.records.delete()")
+        return self.records._save_each(wanted, on_conflict, ignore, progress)
 
     def delete_record(
         self,
@@ -91,8 +108,23 @@ class Collection(Resource):
         """Delete one record: one DELETE. See :meth:`Resource.delete`."""
         return self.records._delete_one(id, if_match, if_exists, safe)
 
-    def delete_records(self, records: Iterable[str | Record] | None = None) -> list[Record]:
-        """Delete these records, given as objects or ids; never all by default."""
-        return self.records._delete_each(
-            required_iterable(records, "delete_records", "collection.records.delete()")
-        )
+    def delete_records(
+        self,
+        records: Iterable[str | Record] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these records, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(records, "delete_records", "collection.records.delete()")
+        return self.records._delete_each(wanted, if_exists, ignore, progress)
+
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together: see :meth:`Connection.batch`."""
+        return self._batch(ignore, on_conflict)

@@ -13,10 +13,13 @@ import requests
 
 from kinto_orm import plans
 from kinto_orm.auth import as_auth
+from kinto_orm.batch import Block, Ignored
 from kinto_orm.bucket import Bucket
+from kinto_orm.conflicts import OnConflict
 from kinto_orm.driver import Driver
 from kinto_orm.errors import CapabilityMissing
 from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.retry import Retry
 from kinto_orm.transport import Timeout, Transport
 
 
@@ -40,9 +43,12 @@ class Connection(Driver):
     ``server_url`` ends with the API version: ``http://localhost:8888/v1``. ``auth`` is
     ``("user", "password")``, ``"user:password"``, ``"Bearer …"``, ``"Basic …"`` or a
     requests auth object. ``headers`` are sent with every request. ``timeout`` is in
-    seconds, one number or (to connect, to read); ``None`` waits for ever. ``safe=False``
-    leaves preconditions out of all writes. ``page_size`` is how many objects of a list are
-    asked for at a time. ``session`` is a ``requests.Session`` of yours, which stays open.
+    seconds, one number or (to connect, to read); ``None`` waits for ever. ``retry`` is how
+    often a request is repeated after a failure that may pass (no connection, no reply, 409,
+    429, 502, 503, 504), ``retry_after`` how many seconds later, by default what the server
+    says, or longer each time. ``safe=False`` leaves preconditions out of all writes.
+    ``page_size`` is how many objects of a list are asked for at a time. ``session`` is a
+    ``requests.Session`` of yours, which stays open.
 
     Making a connection makes no request.
     """
@@ -54,6 +60,8 @@ class Connection(Driver):
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = (5, 60),
+        retry: int = 3,
+        retry_after: float | None = None,
         safe: bool = True,
         page_size: int | None = None,
         session: requests.Session | None = None,
@@ -62,7 +70,16 @@ class Connection(Driver):
         self.safe = safe
         self.page_size = page_size
         self._server_info: dict[str, Any] | None = None
-        super().__init__(Transport(self.server_url, as_auth(auth), headers or {}, timeout, session))
+        super().__init__(
+            Transport(
+                self.server_url,
+                as_auth(auth),
+                headers or {},
+                timeout,
+                Retry(retry, retry_after),
+                session,
+            )
+        )
 
     def __repr__(self) -> str:
         return f"<Connection {self.server_url}>"
@@ -90,6 +107,11 @@ class Connection(Driver):
         if self._server_info is None:
             self._server_info = self.run(plans.server_info)
         return self._server_info
+
+    @property
+    def batch_size(self) -> int:
+        """How many requests the server takes in a batch; 0 is as many as there are."""
+        return int(self.settings.get("batch_max_requests", 25) or 0)
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -133,6 +155,23 @@ class Connection(Driver):
                 f"(it has {', '.join(sorted(self.capabilities)) or 'none'})"
             )
 
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together when it ends, in order.
+
+        Every ``save``, ``delete``, ``refresh``, ``patch`` and ``create_*`` of objects of
+        this connection is queued, in this thread or task only; if the block raises, nothing
+        is sent. Blocks inside join the outer one. Reads are made at once.
+
+        The requests go out in envelopes of the server's ``batch_max_requests`` (which is
+        asked for once). Each object is updated from its own answer. All are tried; then
+        :class:`BatchError` tells which failed, but for errors of the classes of ``ignore``.
+        ``on_conflict`` is what saves in the block do that do not say it themselves.
+        See "Batch operations" in Kinto's API reference.
+        """
+        return Block(self, ignore, on_conflict)
+
     # -- buckets
 
     @property
@@ -175,11 +214,20 @@ class Connection(Driver):
         """Delete one bucket and all that is in it: one DELETE."""
         return self.buckets._delete_one(id, if_match, if_exists, safe)
 
-    def delete_buckets(self, buckets: Iterable[str | Bucket] | None = None) -> list[Bucket]:
-        """Delete these buckets, given as objects or ids; never all by default."""
-        return self.buckets._delete_each(
-            required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
-        )
+    def delete_buckets(
+        self,
+        buckets: Iterable[str | Bucket] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these buckets, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
+        return self.buckets._delete_each(wanted, if_exists, ignore, progress)
 
 
 def connect(server_url: str | None, auth: Any) -> Connection:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 from kinto_orm.changes import NOTHING, Changes, compare
-from kinto_orm.data import Data, same, settle, thawed
+from kinto_orm.data import Data, same, settle, stored_alike, thawed
 from kinto_orm.errors import NotLoaded
 from kinto_orm.kinds import Kind
 from kinto_orm.patches import Known, difference
@@ -40,6 +40,16 @@ class Snapshot:
 
 _WHOLE = Known()
 
+#: What a server adds on its own: to all objects, to records with a schema, and to
+#: collections under review.
+SET_BY_SERVER = frozenset(
+    {"id", "last_modified", "schema", "status", "signature"}
+    | {"last_edit_by", "last_edit_date", "last_editor_comment"}
+    | {"last_review_request_by", "last_review_request_date"}
+    | {"last_review_by", "last_review_date", "last_reviewer_comment"}
+    | {"last_signature_by", "last_signature_date"}
+)
+
 
 @attrs.define(eq=False, repr=False, init=False)
 class Document:
@@ -62,6 +72,8 @@ class Document:
     _permissions: Permissions | None = attrs.field(init=False)
     # whether data was assigned as a whole
     _replaced: bool = attrs.field(init=False)
+    # the open batch that has a request for this object, if any
+    _queued_in: object | None = attrs.field(init=False)
 
     def _begin(self, id: str, parent: Document | None, status: Status) -> None:
         self._id = id
@@ -74,6 +86,7 @@ class Document:
         self._data = None
         self._permissions = None
         self._replaced = False
+        self._queued_in = None
 
     @property
     def id(self) -> str:
@@ -216,6 +229,19 @@ class Document:
             }
         return Snapshot(fields, held._held() if permissions and held is not None else {})
 
+    def _holds_sent(self, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
+        """Whether the server's fields are what ``sent`` wanted to make of them."""
+        if self._status is Status.NEW:
+            ours = existing.keys() - SET_BY_SERVER <= sent.fields.keys()
+            before: Mapping[str, Any] = {}
+        else:
+            ours = not any(name in existing for name in self._source if name not in sent.fields)
+            before = self._source
+        return ours and all(
+            name in existing and stored_alike(value, existing[name])
+            for name, value in difference(before, sent.fields).changed.items()
+        )
+
     # -- what the server answered
 
     def _take(
@@ -261,6 +287,39 @@ class Document:
         self._source, self._known = known.part(self._source), known
         self.revert()
         self._mark_partial()
+
+    def _put_fields(self, fields: Mapping[str, Any]) -> None:
+        """Make the local fields these, in place."""
+        local = self.data._fields
+        settle(local, dict(local), thawed(fields))
+
+    def _rebase(self, remote: Document, fields: Mapping[str, Any]) -> None:
+        """Hold ``fields``, as edits of what the server has now; edits of permissions stay."""
+        self._put_fields(fields)
+        self._source, self._known = dict(remote._source), remote._known
+        self._last_modified = remote._last_modified
+        self._status = Status.LOADED
+        self._mark_partial()
+        if remote._shown is not None:
+            self._take_permissions(remote._shown)
+        else:
+            self._shown = None
+            if self._permissions is not None:
+                self._permissions._forget()
+
+    def _start_over(self, fields: Mapping[str, Any]) -> None:
+        """Be a new object with ``fields``: what was there is gone."""
+        if self._known.only is not None:
+            raise NotLoaded(
+                f"{self.uri} was deleted meanwhile, and cannot be made anew from the fields that "
+                f"were loaded ({', '.join(self._known.only)})"
+            )
+        self._put_fields(fields)
+        self._source, self._last_modified = thawed(fields), None
+        self._status = Status.NEW
+        if self._permissions is not None:
+            self._shown = self._permissions._held()
+            self._permissions._new(self._shown)
 
     def _become(self, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None) -> None:
         """Hold what the server has instead of all that is held here."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-#: Far beyond what servers accept (Kinto fails near 600), and safe for json's own recursion.
+#: More than Kinto accepts (it fails before), and safe for json's own recursion.
 MAX_DEPTH = 500
 
 
@@ -30,36 +30,38 @@ def encode(body: Any) -> bytes:
 
     Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent: values
     that are not JSON, keys that are not strings, numbers that are not finite, strings with
-    a NUL or half a surrogate pair.
+    a NUL or half a surrogate pair, and nesting that no server takes.
     """
     try:
         text = _encode(body)
         content = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        _refuse_first_fault(body)
+        refuse_first_fault(body)
         raise ValueError(f"the data cannot be written as JSON: {error}") from error
-    if _suspicious_keys(body) or "\\u0000" in text:
-        _refuse_first_fault(body)
+    if "\\u0000" in text or _passed_unnoticed(body):
+        refuse_first_fault(body)
     return content
 
 
-def _suspicious_keys(body: Any) -> bool:
-    """Whether json has silently turned a key into a string."""
-    stack = [body]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Mapping):
-            for key, child in value.items():
-                if not isinstance(key, str):
+def _passed_unnoticed(body: Any) -> bool:
+    """Whether json has turned a key into a string, or written deeper than servers read."""
+    level, depth = [body], 0
+    while level and depth <= MAX_DEPTH:
+        inner: list[Any] = []
+        for value in level:
+            if isinstance(value, Mapping):
+                if not all(isinstance(key, str) for key in value):
                     return True
-                if isinstance(child, (Mapping, list, tuple)):
-                    stack.append(child)
-        elif isinstance(value, (list, tuple)):
-            stack.extend(child for child in value if isinstance(child, (Mapping, list, tuple)))
-    return False
+                value = value.values()
+            elif not isinstance(value, (list, tuple)):
+                continue
+            inner += [child for child in value if isinstance(child, (Mapping, list, tuple))]
+        level, depth = inner, depth + 1
+    return bool(level)
 
 
-def _refuse_first_fault(body: Any) -> None:
+def refuse_first_fault(body: Any) -> None:
+    """Raise what :func:`encode` raises, without encoding."""
     for path, value in _walk(body):
         if path.count("\0") > MAX_DEPTH:
             raise ValueError(

@@ -22,6 +22,8 @@
     │   └── InvalidResponse      not JSON, truncated, or not what Kinto answers
     ├── InvalidId                (also a ValueError)
     ├── NotLoaded                (also an AttributeError and a KeyError)
+    ├── BatchError               .succeeded, .errors, .conflicts, .skipped
+    ├── MergeError               .fields
     ├── PermissionsHidden, DeletedError, CapabilityMissing
 
 The error codes are those of "Error responses" in Kinto's API reference.
@@ -29,7 +31,7 @@ The error codes are those of "Error responses" in Kinto's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -89,8 +91,13 @@ class ResponseError(KintoError):
             for name, text in described(self.details).items()
             if text and text not in self.message
         ]
-        line = f"{request.method} {request.target}: {self.status} {_phrase(self.status)}"
+        phrase = _phrase(self.status)
+        line = f"{request.method} {request.target}: {self.status} {phrase}"
+        words = [word for word in words if word != phrase]
         return f"{line}: {'; '.join(words)}" if words else line
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
 
 
 class BadRequest(ResponseError):
@@ -174,9 +181,8 @@ class ServiceUnavailable(ServerError):
     """503: the server cannot answer now. ``retry_after``: its advice, in seconds, or ``None``."""
 
     @property
-    def retry_after(self) -> int | None:
-        value = self.response.headers.get("retry-after", "")
-        return int(value) if value.isdigit() else None
+    def retry_after(self) -> float | None:
+        return self.response.retry_after
 
 
 class InvalidResponse(ResponseError):
@@ -195,6 +201,57 @@ class NotLoaded(KintoError, AttributeError, KeyError):
 
 class PermissionsHidden(KintoError):
     """The server does not show the permissions of this object to this user."""
+
+
+class MergeError(KintoError):
+    """Both sides changed the same fields, each in its own way; nothing was merged.
+
+    ``fields`` maps the dotted path of each to ``(base, mine, theirs)``.
+    """
+
+    def __init__(self, message: str, fields: Mapping[str, tuple[Any, Any, Any]]) -> None:
+        super().__init__(message, fields)
+        self.fields = fields
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BatchError(KintoError):
+    """Some writes of a batch failed; the others were made.
+
+    ``errors`` lists ``(resource, exception)`` for all that failed, in order; ``conflicts``
+    the resources among them that somebody else had changed (412), ``skipped`` those that
+    are not there (404). ``succeeded`` lists the resources that were written; after a
+    streaming call such as ``save_records(iterator)`` those that somebody still holds.
+
+    A pickled error keeps the URIs instead of the resources, which hold a connection.
+    """
+
+    def __init__(self, succeeded: Iterable[Any], errors: Iterable[tuple[Any, Exception]]) -> None:
+        self.succeeded = list(succeeded)
+        self.errors = list(errors)
+        super().__init__(self.succeeded, self.errors)
+
+    @property
+    def conflicts(self) -> list[Any]:
+        return [resource for resource, error in self.errors if isinstance(error, Conflict)]
+
+    @property
+    def skipped(self) -> list[Any]:
+        return [resource for resource, error in self.errors if isinstance(error, NotFound)]
+
+    def __str__(self) -> str:
+        shown = [str(error) for _, error in self.errors[:3]]
+        if len(self.errors) > len(shown):
+            shown.append(f"and {len(self.errors) - len(shown)} more")
+        return f"{len(self.errors)} of the batch's writes failed: {'; '.join(shown)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (
+            [getattr(resource, "uri", resource) for resource in self.succeeded],
+            [(getattr(resource, "uri", resource), error) for resource, error in self.errors],
+        )
 
 
 class DeletedError(KintoError):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
-from kinto_orm import paging
+from kinto_orm import conflicts, paging, plans
+from kinto_orm.batch import Ignored, write_each
+from kinto_orm.conflicts import OnConflict, check_policy
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
 from kinto_orm.queries import Query, whole_number
@@ -153,17 +155,38 @@ class Listing(Generic[R]):
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> R:
-        doomed = wanted if isinstance(wanted, self.item) else self._reference(wanted)
-        self._check_member(doomed)
+        doomed = self._member(wanted)
         doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
         return doomed
 
-    def _delete_each(self, wanted: Iterable[Any]) -> list[R]:
-        return [self._delete_one(one) for one in wanted]
+    def _delete_each(
+        self, wanted: Iterable[Any], if_exists: bool, ignore: Ignored, progress: bool
+    ) -> int:
+        options = {"safe": self.connection.safe, "if_exists": if_exists}
+        members = map(self._member, wanted)
+        return write_each(
+            self.connection, plans.delete, members, options, ignore=ignore, progress=progress
+        )
 
-    def _check_member(self, member: Any) -> None:
+    def _save_each(
+        self, wanted: Iterable[R], on_conflict: OnConflict, ignore: Ignored, progress: bool
+    ) -> int:
+        check_policy(on_conflict)
+        options = {"safe": self.connection.safe, "on_conflict": on_conflict}
+        members = map(self._own, wanted)
+        return write_each(
+            self.connection, conflicts.save, members, options, ignore=ignore, progress=progress
+        )
+
+    def _member(self, wanted: Any) -> R:
+        """An object of this list, given as itself or by id."""
+        return self._reference(wanted) if isinstance(wanted, str) else self._own(wanted)
+
+    def _own(self, member: Any) -> R:
         if not self._holds(member):
             raise ValueError(f"{member!r} is not one of the {self.item.kind.plural} of {self.uri}")
+        own: R = member
+        return own
 
     def _holds(self, member: Any) -> bool:
         """Whether an object belongs here, by kind, server and parent. No request."""
@@ -190,10 +213,9 @@ class Listing(Generic[R]):
 
 def required_iterable(wanted: Any, verb: str, instead: str) -> Iterable[Any]:
     """The argument of a plural verb, which is never everything by default."""
-    if wanted is None or isinstance(wanted, (str, bytes, Mapping, Document)):
-        raise TypeError(
-            f"{verb}() takes an iterable of objects or ids; {instead} deletes everything there is"
-        )
-    if not isinstance(wanted, Iterable):
-        raise TypeError(f"{verb}() takes an iterable of objects or ids, not {wanted!r}")
-    return wanted
+    if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
+        return wanted
+    raise TypeError(
+        f"{verb}() takes an iterable of objects or ids, not {wanted!r}; "
+        f"to delete everything there is, write {instead}"
+    )

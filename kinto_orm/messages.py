@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 
 import attrs
@@ -52,7 +54,8 @@ class Request:
 class Response:
     """What the server answered: header names in lower case, the JSON body as Python values.
 
-    ``text`` is what was received instead where the body is not JSON.
+    ``text`` is what was received instead where the body is not JSON. ``repeated`` tells
+    that the request was sent before, and may have been carried out then.
     """
 
     status: int
@@ -60,12 +63,27 @@ class Response:
     body: Any
     request: Request
     text: str = ""
+    repeated: bool = False
 
     @property
     def etag(self) -> int | None:
         """The ``ETag`` header as the timestamp that it is, in milliseconds."""
         value = self.headers.get("etag", "").strip('"')
         return int(value) if value.isdigit() else None
+
+    @property
+    def retry_after(self) -> float | None:
+        """The ``Retry-After`` header in seconds, be it a number or a date."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isdigit():
+            return float(value)
+        try:
+            moment = parsedate_to_datetime(value)
+        except (TypeError, ValueError):
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
 
 
 @attrs.frozen
@@ -81,6 +99,7 @@ class Carrier:
 
 
 ALONE = Carrier()
+BATCHED = Carrier(patch_types=False, not_modified=False)
 
 
 def precondition(timestamp: int) -> dict[str, str]:

@@ -113,23 +113,26 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
     )
 
 
-def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any] | None:
+def merge_patch(
+    before: Mapping[str, Any], after: Mapping[str, Any], known: Known
+) -> dict[str, Any] | None:
     """The merge patch from ``before`` to ``after``, or ``None`` where none is exact.
 
-    None is where null is to be stored (it would remove), and where an object comes to
-    stand over something else (Kinto fails).
+    None is where null is to be stored (it would remove), and where an object comes, or may
+    come, to stand over something else (Kinto fails, or merges the two).
     """
     patch: dict[str, Any] = {name: None for name in before if name not in after}
     for name, value in after.items():
         if name not in before:
-            if _holds_null(value):
+            unseen = isinstance(value, Mapping) and not known.covers(name)
+            if unseen or _holds_null(value):
                 return None
             patch[name] = value
         elif not same(before[name], value):
             if isinstance(value, Mapping):
                 if not isinstance(before[name], Mapping):
                     return None
-                inner = merge_patch(before[name], value)
+                inner = merge_patch(before[name], value, known.inside(name))
                 if inner is None:
                     return None
                 patch[name] = inner
@@ -189,20 +192,22 @@ class Known:
             or not any(path.startswith(name + ".") for path in self.only)
         )
 
+    def inside(self, name: str) -> Known:
+        """How much is known of the object in that top-level field."""
+        if self.only is None or self.whole(name):
+            return Known()
+        steps = (path.partition(".") for path in self.only)
+        return Known(tuple(inner for first, _, inner in steps if first == name))
+
     def part(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """What of ``fields`` is known: whole fields, and the parts that paths lead to."""
         if self.only is None:
             return dict(fields)
-        found: dict[str, Any] = {}
-        for path in self.only:
-            name, _, inner = path.partition(".")
-            if name not in fields:
-                continue
-            value = fields[name]
-            if inner and isinstance(value, Mapping):
-                value = {**found.get(name, {}), **Known((inner,)).part(value)}
-            found[name] = value
-        return found
+        return {
+            name: self.inside(name).part(value) if isinstance(value, Mapping) else value
+            for name, value in fields.items()
+            if self.covers(name)
+        }
 
 
 def writes(
@@ -222,7 +227,7 @@ def writes(
     two where no single request is exact.
     """
     change = difference(before, after)
-    if not change:
+    if not change and not (replaced and known.only is not None):
         return [Write.patch(None, permissions)] if permissions else []
     if permissions:
         if not replaced and not change.removed and all(map(known.whole, change.changed)):
@@ -256,8 +261,7 @@ def _data_writes(
         )
         if not nested:  # then nothing can be smaller
             return exact
-    mergeable = patch_types and all(map(known.covers, change.changed))
-    merge = merge_patch(before, after) if mergeable else None
+    merge = merge_patch(before, after, known) if patch_types else None
     if merge is not None:
         exact.append(Write.patch(merge, content_type=MERGE_PATCH))
     if known.only is None:

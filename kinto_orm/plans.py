@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kinto_orm.document import Document, Status
+from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.errors import (
     Conflict,
     DeletedError,
@@ -119,8 +119,34 @@ def _send(document: Document, write: Write, headers: dict[str, str]) -> Plan[Non
         headers = {**headers, "Content-Type": write.content_type}
     response = yield Request(write.method, document.uri, "", headers, write.content)
     if response.status == 412:
-        raise conflict(document, response)
-    document._take(*envelope(checked(response)), sent=sent)
+        own = (yield from _own_attempt(document, sent, response)) if response.repeated else None
+        if own is None:
+            raise conflict(document, response)
+        document._take(*own, sent=sent)
+    else:
+        document._take(*envelope(checked(response)), sent=sent)
+
+
+def _own_attempt(
+    document: Document, sent: Snapshot, response: Response
+) -> Plan[tuple[dict[str, Any], dict[str, list[str]] | None] | None]:
+    """What the server holds, if that is what an earlier attempt sent; else ``None``.
+
+    The reply to a first attempt may be lost; a repetition then fails its precondition.
+    """
+    details = response.body.get("details") if isinstance(response.body, dict) else None
+    existing = details.get("existing") if isinstance(details, dict) else None
+    if not isinstance(existing, dict) or not document._holds_sent(sent, existing):
+        return None
+    if not sent.permissions:
+        return existing, None
+    answer = yield Request("GET", document.uri)
+    if answer.status != 200:
+        return None
+    data, permissions = envelope(answer)
+    shown = permissions or {}
+    wanted = all(set(who) <= set(shown.get(name, ())) for name, who in sent.permissions.items())
+    return (data, permissions) if wanted and document._holds_sent(sent, data) else None
 
 
 def create(
@@ -173,7 +199,8 @@ def delete(
     try:
         data, _ = envelope(checked(response))
     except NotFound:
-        if not if_exists:
+        # Gone is what was wanted, where an earlier attempt may have done it.
+        if not if_exists and not response.repeated:
             raise
         document._take_tombstone(None)
         return

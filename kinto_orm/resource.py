@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from kinto_orm import plans
+from kinto_orm import conflicts, plans
+from kinto_orm.batch import Block, Ignored
+from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.uris import check_id, new_id
@@ -71,21 +73,50 @@ class Resource(Document):
 
     # -- verbs
 
-    def save(self: Self, safe: bool | None = None, if_match: int | str | None = None) -> Self:
+    def save(
+        self: Self,
+        safe: bool | None = None,
+        if_match: int | str | None = None,
+        on_conflict: OnConflict = None,
+    ) -> Self:
         """Send what changed, in the smallest request that says exactly that; or nothing.
 
         A new object is created (``PUT``, ``If-None-Match: *``), an edited reference loaded
         first. Updates carry ``If-Match`` with the version that was loaded, or ``if_match``,
         a timestamp in milliseconds; ``safe=False`` leaves preconditions out, ``safe=None``
         means what the connection says. Afterwards the object holds what the server
-        answered. A failure changes nothing here.
+        answered. A failure changes nothing here. In an open batch the request is queued.
+
+        ``on_conflict`` says what to do where another writer was faster: ``"merge"`` both
+        sides' changes (:class:`MergeError` names the fields that both changed),
+        overwrite with ``"mine"``, give way to ``"theirs"``, or a function from the
+        :class:`Conflict` to the data to save. Where the object is gone, ``"mine"`` and a
+        function's data create it anew, ``"theirs"`` leaves it deleted.
 
         Raises :class:`Conflict` where somebody else was faster (or the new object exists),
         :class:`NotFound`, :class:`Forbidden`, :class:`ValidationError`,
         :class:`PermissionsHidden` where permissions were added to that are not shown, and
         :class:`DeletedError` after ``delete()``. See "Records" in Kinto's API reference.
         """
-        self._connection.run(plans.save, self, safe=self._safe(safe), if_match=if_match)
+        self._connection.perform(
+            conflicts.save,
+            self,
+            safe=self._safe(safe),
+            if_match=if_match,
+            on_conflict=on_conflict,
+        )
+        return self
+
+    def merge(self: Self, remote: Resource) -> Self:
+        """Put the local edits on top of ``remote``, another version of the same object.
+
+        Objects merge inwards, lists and all else by value, permissions by who was added
+        and taken. Raises :class:`MergeError`, and changes nothing, where both sides changed
+        a field in different ways. No request; ``save()`` then sends what is left.
+        """
+        if self != remote:
+            raise ValueError(f"{remote!r} is not another version of {self.uri}")
+        conflicts.merge(self, remote)
         return self
 
     def delete(
@@ -100,7 +131,7 @@ class Resource(Document):
         ``if_exists`` an object that is not there is no error (``last_modified`` is then
         ``None``). Raises :class:`Conflict`, :class:`NotFound`, :class:`Forbidden`.
         """
-        self._connection.run(
+        self._connection.perform(
             plans.delete, self, safe=self._safe(safe), if_match=if_match, if_exists=if_exists
         )
         return self
@@ -119,7 +150,7 @@ class Resource(Document):
         if isinstance(only, str):
             raise TypeError(f"only is a list of field names: only=[{only!r}]")
         fields = None if only is None else tuple(only)
-        self._connection.run(plans.refresh, self, fields, params)
+        self._connection.perform(plans.refresh, self, only=fields, params=params)
         return self
 
     def exists(self) -> bool:
@@ -147,11 +178,18 @@ class Resource(Document):
                 f"patch() takes a BasicPatch, MergePatch or JSONPatch, not {changes!r}; "
                 "for a dict of fields write patch(BasicPatch(data={…}))"
             )
-        self._connection.run(plans.patch, self, changes, safe=self._safe(safe), if_match=if_match)
+        self._connection.perform(
+            plans.patch, self, changes=changes, safe=self._safe(safe), if_match=if_match
+        )
         return self
 
+    def _batch(self, ignore: Ignored, on_conflict: OnConflict) -> Block:
+        return Block(self._connection, ignore, on_conflict)
+
     def _create(self, if_not_exists: bool, safe: bool | None) -> None:
-        self._connection.run(plans.create, self, safe=self._safe(safe), if_not_exists=if_not_exists)
+        self._connection.perform(
+            plans.create, self, safe=self._safe(safe), if_not_exists=if_not_exists
+        )
 
     def _safe(self, safe: bool | None) -> bool:
         return self._connection.safe if safe is None else safe

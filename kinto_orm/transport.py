@@ -9,14 +9,22 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
+import attrs
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth
 
-from kinto_orm.errors import ConnectionFailed, InvalidResponse, ReadTimeout, TransportError
+from kinto_orm.errors import (
+    ConnectionFailed,
+    InvalidResponse,
+    KintoError,
+    ReadTimeout,
+    TransportError,
+)
 from kinto_orm.messages import JSON, READING, Request, Response
+from kinto_orm.retry import Retry
 from kinto_orm.version import __version__
 
 logger = logging.getLogger("kinto_orm")
@@ -37,11 +45,13 @@ class Transport:
         auth: AuthBase | None,
         headers: Mapping[str, str],
         timeout: Timeout,
+        retry: Retry,
         session: requests.Session | None,
     ) -> None:
         self.server_url = server_url
         self.origin = _origin(server_url)
         self.timeout = timeout
+        self.retry = retry
         self.owns_session = session is None
         self.session = session if session is not None else _new_session()
         self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(
@@ -65,7 +75,40 @@ class Transport:
         return HTTPBasicAuth(*given) if isinstance(given, tuple) else given
 
     def send(self, request: Request) -> Response:
-        """Send one request and read the whole answer, whatever its status.
+        """Send one request, again where another try may help; see :class:`Retry`.
+
+        Returns the last answer, whatever its status; raises what went wrong with the last
+        try, see :meth:`send_once`.
+        """
+        repeated = 0
+        while True:
+            outcome: Response | KintoError
+            try:
+                outcome = self.send_once(request)
+            except KintoError as error:
+                outcome = error
+            if not self.pause(outcome, repeated, request):
+                break
+            repeated += 1
+        if isinstance(outcome, KintoError):
+            raise outcome
+        return attrs.evolve(outcome, repeated=True) if repeated else outcome
+
+    def pause(
+        self, outcome: Response | KintoError, repeated: int, request: Request | None = None
+    ) -> bool:
+        """Wait before another try; false where there is to be none."""
+        delay = self.retry.delay(outcome, repeated)
+        if delay is None:
+            return False
+        request = request or outcome.request  # type: ignore[union-attr]
+        cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
+        logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
+        time.sleep(delay)
+        return True
+
+    def send_once(self, request: Request) -> Response:
+        """Send one request and read the whole answer.
 
         Raises :class:`ConnectionFailed`, :class:`ReadTimeout`, :class:`InvalidResponse` for
         an answer that is cut short or is not JSON, and :class:`TransportError` for a
