@@ -29,17 +29,19 @@ class Changes:
     """The pending changes of one object: false when ``save()`` would send nothing.
 
     ``data`` maps the dotted path of each changed field to ``(before, after)``, where
-    ``NOTHING`` stands for no such field, or for a value that was never loaded;
-    ``permissions`` maps names to ``(added, taken)``, lists of principals.
+    ``NOTHING`` stands for no such field, or for a value that was never loaded; where
+    ``replaces`` is true, all fields that were never loaded go; ``permissions`` maps names
+    to ``(added, taken)``, lists of principals.
     """
 
     uri: str
     creates: bool = False
+    replaces: bool = False
     data: Mapping[str, tuple[Any, Any]] = attrs.field(factory=dict)
     permissions: Mapping[str, tuple[list[str], list[str]]] = attrs.field(factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.creates or self.data or self.permissions)
+        return bool(self.creates or self.replaces or self.data or self.permissions)
 
     def __iter__(self) -> Iterator[str]:
         """The changed paths: ``data.title``, ``permissions.write``."""
@@ -53,6 +55,8 @@ class Changes:
         return "\n".join(lines)
 
     def _lines(self) -> Iterator[str]:
+        if self.replaces:
+            yield "  - data: every field that was not loaded"
         for path, (before, after) in self.data.items():
             if before is NOTHING:
                 yield f"  + data.{path} = {_short(after)}"

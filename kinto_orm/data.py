@@ -127,6 +127,8 @@ class Data(_Attributes, MutableMapping[str, Any]):
     def __setitem__(self, name: str, value: Any) -> None:
         if not isinstance(name, str):
             raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
+        if name in ("id", "last_modified"):
+            raise ValueError(f"{name!r} is no field of the data: the object itself has it")
         if (
             self._fields.get(name, _ABSENT) is not value
         ):  # else: an object that was read, then put back

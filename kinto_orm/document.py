@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 from kinto_orm.changes import NOTHING, Changes, compare
-from kinto_orm.data import Data, same, settle, stored_alike, thawed
+from kinto_orm.data import Data, owned, same, settle, stored_alike, thawed
 from kinto_orm.errors import NotLoaded
 from kinto_orm.kinds import Kind
 from kinto_orm.patches import Known, difference
@@ -160,7 +160,7 @@ class Document:
                 f"the data of a {self.kind.name} is a mapping of fields, "
                 f"not a {type(value).__name__}"
             )
-        fields: dict[str, Any] = thawed(value)
+        fields: dict[str, Any] = owned(value, "data")
         if fields.pop("id", self._id) != self._id:
             raise ValueError(f"the data has the id {value['id']!r}, the object {self._id!r}")
         fields.pop("last_modified", None)
@@ -179,11 +179,11 @@ class Document:
         """What ``save()`` would send; false when nothing would be sent. No request."""
         creates = self._status is Status.NEW
         before: Mapping[str, Any] = {} if creates else self._source
-        data = {} if self._data is None else compare(before, self._data._fields)
-        if self._status is Status.REFERENCE and self._data is not None:
-            data = {name: (NOTHING, value) for name, value in self._data._fields.items()}
+        data = compare(before, self._fields())
+        if self._status is Status.REFERENCE:
+            data = {name: (NOTHING, value) for name, value in self._fields().items()}
         held = self._permissions._pending() if self._permissions is not None else {}
-        return Changes(self.uri, creates, data, held)
+        return Changes(self.uri, creates, self._replaces_unseen(), data, held)
 
     def revert(self) -> None:
         """Drop the pending changes: back to what was loaded, or given at first. No request."""
@@ -206,9 +206,12 @@ class Document:
             return True
         if self._data is None:
             return False
-        if self._status is Status.REFERENCE:
-            return bool(self._data._fields or self._replaced)
-        return bool(difference(self._source, self._data._fields))
+        return self._replaces_unseen() or bool(difference(self._source, self._data._fields))
+
+    def _replaces_unseen(self) -> bool:
+        """Whether all data were assigned where fields may exist that were never loaded."""
+        seen = self._status is not Status.REFERENCE and self._known.only is None
+        return self._replaced and not seen
 
     def _fields(self) -> dict[str, Any]:
         return self._source if self._data is None else self._data._fields
