@@ -5,8 +5,9 @@ from kinto_orm.batch import Batch
 from kinto_orm.bucket import Bucket
 from kinto_orm.changes import Changes
 from kinto_orm.collection import Collection
-from kinto_orm.connection import Connection, User
+from kinto_orm.connection import Connection
 from kinto_orm.data import Data
+from kinto_orm.dryrun import Plan
 from kinto_orm.errors import (
     BadRequest,
     BatchError,
@@ -39,10 +40,12 @@ from kinto_orm.errors import (
 )
 from kinto_orm.group import Group
 from kinto_orm.listing import Listing
+from kinto_orm.notices import ServerDeprecationWarning
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.permissions import Authenticated, Everyone, Permissions, Principals
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
+from kinto_orm.server import User
 from kinto_orm.version import __version__
 
 __all__ = [
@@ -79,6 +82,7 @@ __all__ = [
     "NotLoaded",
     "Permissions",
     "PermissionsHidden",
+    "Plan",
     "Principals",
     "RateLimited",
     "ReadTimeout",
@@ -86,6 +90,7 @@ __all__ = [
     "RecordNotFound",
     "Resource",
     "ResponseError",
+    "ServerDeprecationWarning",
     "ServerError",
     "ServiceUnavailable",
     "TooLarge",

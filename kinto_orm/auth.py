@@ -8,8 +8,10 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
-# The scheme may name a policy, as in "Bearer+OIDC".
-_HEADER = re.compile(r"(?P<scheme>Basic|Bearer(\+[\w.-]+)?) +(?P<value>\S+)\Z", re.IGNORECASE)
+# The scheme may name a policy, as in "Bearer+OIDC". Anything but printable ASCII would fail
+# where the header is written, with an error that repeats the secret.
+_HEADER = re.compile(r"(Basic|Bearer(\+[a-z0-9._-]+)?) +[!-~]+\Z", re.IGNORECASE | re.ASCII)
+_WORD = re.compile(r"[!-~]+\Z")
 
 
 class HeaderAuth(AuthBase):
@@ -39,8 +41,13 @@ class BearerTokenAuth(HeaderAuth):
     """
 
     def __init__(self, token: str, type: str = "Bearer") -> None:
-        if not token or not isinstance(token, str):
-            raise ValueError("a bearer token is a string that is not empty")
+        if not isinstance(token, str) or not _WORD.match(token):
+            raise ValueError(
+                "a bearer token is printable ASCII without blanks or line ends; "
+                "this one is not (it is not repeated here)"
+            )
+        if not isinstance(type, str) or not _WORD.match(type):
+            raise ValueError(f"the type of a token is a word such as 'Bearer+OIDC', not {type!r}")
         super().__init__(f"{type} {token}")
 
 
@@ -56,7 +63,7 @@ def as_auth(auth: Any) -> AuthBase | None:
         if header:
             return HeaderAuth(auth)
         user, colon, password = auth.partition(":")
-        if colon and user and " " not in user:
+        if colon and user and not re.search(r"\s", user):
             return _basic(user, password)
         raise ValueError(
             "auth as a string is 'user:password', 'Bearer …', 'Bearer+… …' or 'Basic …'; "
@@ -76,6 +83,8 @@ def as_auth(auth: Any) -> AuthBase | None:
 
 
 def _basic(user: str, password: str) -> AuthBase:
+    if ":" in user:
+        raise ValueError("a user name has no ':' (the server would take the rest for the password)")
     # requests would encode text as Latin-1; Kinto reads UTF-8.
     return HTTPBasicAuth(user.encode(), password.encode())
 

@@ -7,11 +7,8 @@ the whole envelope is known.
 
 from __future__ import annotations
 
-import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,9 +16,11 @@ import attrs
 
 from kinto_orm import conflicts
 from kinto_orm.document import Document
+from kinto_orm.dryrun import Plan
 from kinto_orm.envelopes import exchange, fits
 from kinto_orm.errors import BatchError, KintoError
-from kinto_orm.messages import BATCHED, Plan, Request, Response
+from kinto_orm.messages import BATCHED, Request, Response, Steps
+from kinto_orm.scopes import current, enter, leave
 
 if TYPE_CHECKING:
     from kinto_orm.connection import Connection
@@ -37,11 +36,11 @@ class Operation:
     """One verb of a batch: its plan, the request that waits to be sent, how it ended."""
 
     document: Document
-    verb: Callable[..., Plan[None]]
+    verb: Callable[..., Steps[None]]
     options: dict[str, Any]
     ignore: Ignored
     after: Operation | None = None  # an earlier one on the same object
-    plan: Plan[None] | None = None
+    plan: Steps[None] | None = None
     request: Request | None = None
     error: Exception | None = None
     ended: bool = False
@@ -76,6 +75,15 @@ class Operation:
                 self._fail(error)
         return self.request is not None
 
+    def collected(self, plan: Plan) -> bool:
+        """Whether a dry run took the request instead of the server."""
+        assert self.request is not None
+        if not plan.collects(self.request, self.document):
+            return False
+        self.close()
+        self.request, self.ended = None, True
+        return True
+
     def close(self) -> None:
         if self.plan is not None:
             self.plan.close()
@@ -101,7 +109,7 @@ class Batch:
 
     def add(
         self,
-        verb: Callable[..., Plan[None]],
+        verb: Callable[..., Steps[None]],
         document: Document,
         options: dict[str, Any],
         ignore: Ignored = (),
@@ -195,6 +203,11 @@ class Batch:
             yield chunk
 
     def _carry(self, chunk: list[Operation]) -> None:
+        plan = self.connection.dry_plan()
+        if plan is not None:
+            chunk = [one for one in chunk if not one.collected(plan)]
+            if not chunk:
+                return
         transport = self.connection.transport
         requests = [operation.request for operation in chunk if operation.request is not None]
         outcomes: list[Response | KintoError]
@@ -256,12 +269,12 @@ class Block:
     def __enter__(self) -> Batch:
         if self.batch is not None:
             raise RuntimeError("a batch serves one block: make another with connection.batch()")
-        outer = current(self.connection)
+        outer = current(self.connection, Block)
         self._joined = outer is not None
         self.batch = Batch(self.connection) if outer is None else outer.batch
         assert self.batch is not None
         self._since = len(self.batch._queue)
-        _blocks.set((*_blocks.get(), (_whose(), self)))
+        enter(self.connection, self)
         return self.batch
 
     def __exit__(
@@ -270,7 +283,7 @@ class Block:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _blocks.set(tuple(entry for entry in _blocks.get() if entry[1] is not self))
+        leave(self)
         assert self.batch is not None
         if kind is not None:
             self.batch.drop(self._since)
@@ -278,7 +291,7 @@ class Block:
             self.batch.finish()
 
     def add(
-        self, verb: Callable[..., Plan[None]], document: Document, options: dict[str, Any]
+        self, verb: Callable[..., Steps[None]], document: Document, options: dict[str, Any]
     ) -> None:
         """Queue a verb, with what this block says of errors and conflicts."""
         if verb is conflicts.save and options.get("on_conflict") is None:
@@ -287,36 +300,12 @@ class Block:
         self.batch.add(verb, document, options, self.ignore)
 
 
-#: The open blocks of this thread or task, with whose they are.
-_blocks: ContextVar[tuple[tuple[Any, Block], ...]] = ContextVar("kinto_orm_blocks", default=())
-
-
-def _whose() -> tuple[int, Any]:
-    """This thread and task: a task that is started in a block gets a copy of its context."""
-    asyncio = sys.modules.get("asyncio")
-    try:
-        task = asyncio.current_task() if asyncio is not None else None
-    except RuntimeError:  # no loop is running here
-        task = None
-    return threading.get_ident(), task
-
-
-def current(connection: Any) -> Block | None:
-    """The innermost open block of this connection, in this thread and task."""
-    opened = _blocks.get()
-    if not opened:
-        return None
-    whose = _whose()
-    mine = (block for owner, block in reversed(opened) if owner == whose)
-    return next((block for block in mine if block.connection is connection), None)
-
-
 # -- any number of objects
 
 
 def write_each(
     connection: Connection,
-    verb: Callable[..., Plan[None]],
+    verb: Callable[..., Steps[None]],
     documents: Iterable[Document],
     options: dict[str, Any],
     *,
@@ -331,7 +320,7 @@ def write_each(
     """
     if progress:
         documents = _with_progress(documents)
-    block = current(connection)
+    block = current(connection, Block)
     if block is not None:
         joined = 0
         for document in documents:

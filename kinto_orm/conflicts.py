@@ -9,7 +9,7 @@ from kinto_orm import plans
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import Conflict, MergeError, NotFound, ResponseError
 from kinto_orm.merging import merged
-from kinto_orm.messages import Carrier, Plan
+from kinto_orm.messages import Carrier, Steps
 
 #: "merge", "mine", "theirs", or a function from the Conflict to the data to save.
 OnConflict: TypeAlias = "str | Callable[[Conflict], Mapping[str, Any]] | None"
@@ -36,7 +36,7 @@ def save(
     safe: bool,
     if_match: plans.Timestamp = None,
     on_conflict: OnConflict = None,
-) -> Plan[None]:
+) -> Steps[None]:
     """Save; where another writer is met, resolve it and save again."""
     check_policy(on_conflict)
     for meeting in range(MEETINGS):

@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 import requests
 
-from kinto_orm import plans
-from kinto_orm.auth import as_auth
 from kinto_orm.batch import Block, Ignored
 from kinto_orm.bucket import Bucket
 from kinto_orm.conflicts import OnConflict
-from kinto_orm.driver import Driver
-from kinto_orm.errors import CapabilityMissing
+from kinto_orm.dryrun import Plan
 from kinto_orm.listing import Listing, required_iterable
-from kinto_orm.retry import Retry
-from kinto_orm.transport import Timeout, Transport
+from kinto_orm.options import Hooks, Options, Timeout
+from kinto_orm.pool import Pool
+from kinto_orm.scopes import enter, leave
+from kinto_orm.server import Server
+from kinto_orm.transport import Transport
 
 
-@attrs.frozen
-class User:
-    """Who the server takes us for: ``id`` is also the principal."""
-
-    id: str
-    principals: tuple[str, ...]
-    bucket: str | None
-    profile: Mapping[str, Any] | None = None
-
-    @property
-    def principal(self) -> str:
-        return self.id
-
-
-class Connection(Driver):
+class Connection(Server):
     """A connection to a Kinto server, which many objects and threads can share.
 
     ``server_url`` ends with the API version: ``http://localhost:8888/v1``. ``auth`` is
     ``("user", "password")``, ``"user:password"``, ``"Bearer …"``, ``"Basic …"`` or a
-    requests auth object. ``headers`` are sent with every request. ``timeout`` is in
-    seconds, one number or (to connect, to read); ``None`` waits for ever. ``retry`` is how
-    often a request is repeated after a failure that may pass (no connection, no reply, 409,
-    429, 502, 503, 504), ``retry_after`` how many seconds later, by default what the server
-    says, or longer each time. ``safe=False`` leaves preconditions out of all writes.
-    ``page_size`` is how many objects of a list are asked for at a time. ``session`` is a
-    ``requests.Session`` of yours, which stays open.
+    requests auth object. ``session`` is a ``requests.Session`` of yours, which stays open.
+    The rest can be changed with :meth:`with_options`:
+
+    - ``headers`` are sent with every request.
+    - ``timeout``, in seconds: one number, or (to connect, to read); ``None`` waits for ever.
+    - ``retry``: how often a request is repeated after a failure that may pass (no connection,
+      no reply, 409, 429, 502, 503, 504); ``retry_after``: how many seconds later, by default
+      what the server says, or longer each time; ``respect_backoff=False`` does not wait where
+      the server asks everybody to.
+    - ``safe=False`` leaves preconditions out of all writes.
+    - ``dry_mode=True`` collects writes in ``plan`` instead of sending them.
+    - ``page_size``: how many objects of a list are asked for at a time.
+    - ``event_hooks`` maps events to lists of functions: ``request(request)``,
+      ``response(response)``, ``retry(request, cause, delay)``, ``backoff(until)``,
+      ``deprecated(message, url)``. What they raise goes to the caller.
 
     Making a connection makes no request.
     """
@@ -62,24 +58,33 @@ class Connection(Driver):
         timeout: Timeout = (5, 60),
         retry: int = 3,
         retry_after: float | None = None,
+        respect_backoff: bool = True,
         safe: bool = True,
+        dry_mode: bool = False,
         page_size: int | None = None,
+        event_hooks: Hooks | None = None,
         session: requests.Session | None = None,
     ) -> None:
-        self.server_url = _checked_url(server_url)
-        self.safe = safe
-        self.page_size = page_size
-        self._server_info: dict[str, Any] | None = None
-        super().__init__(
-            Transport(
-                self.server_url,
-                as_auth(auth),
-                headers or {},
-                timeout,
-                Retry(retry, retry_after),
-                session,
-            )
+        options = Options(
+            auth=auth,
+            headers=headers or {},
+            timeout=timeout,
+            retry=retry,
+            retry_after=retry_after,
+            respect_backoff=respect_backoff,
+            safe=safe,
+            dry_mode=dry_mode,
+            page_size=page_size,
+            event_hooks=event_hooks,
         )
+        self._begin(Pool(_checked_url(server_url), session), options)
+
+    def _begin(self, pool: Pool, options: Options) -> None:
+        super().__init__(Transport(pool, options))
+        self._options = options
+        self.safe = options.safe
+        self.page_size = options.page_size
+        self.plan = Plan() if options.dry_mode else None
 
     def __repr__(self) -> str:
         return f"<Connection {self.server_url}>"
@@ -89,9 +94,29 @@ class Connection(Driver):
         """The headers of every request; changes take effect at once."""
         return self.transport.headers
 
+    def with_options(self, **overrides: Any) -> Connection:
+        """A connection with other options, on the same sockets; headers are merged.
+
+        Takes the keyword arguments of the constructor but ``session``. ``None`` as the value
+        of a header removes it. In dry mode both add to the same plan.
+        """
+        other = object.__new__(type(self))
+        other._begin(self.transport.pool, self._current_options().overridden(overrides))
+        if other.plan is not None and self.plan is not None:
+            other.plan = self.plan
+        return other
+
+    def _current_options(self) -> Options:
+        return attrs.evolve(
+            self._options, headers=dict(self.headers), safe=self.safe, page_size=self.page_size
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (type(self), self.server_url, self._current_options().without_hooks())
+
     def close(self) -> None:
         """Close the sockets. The connection opens new ones if it is used again."""
-        self.transport.close()
+        self.transport.pool.close()
 
     def __enter__(self) -> Connection:
         return self
@@ -99,61 +124,25 @@ class Connection(Driver):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # -- the server
-
     @property
-    def server_info(self) -> dict[str, Any]:
-        """What the server says of itself: one GET of its root, the first time."""
-        if self._server_info is None:
-            self._server_info = self.run(plans.server_info)
-        return self._server_info
+    def backoff_until(self) -> datetime | None:
+        """Until when the server asked for no requests, or ``None``. No request."""
+        self.transport.pool.backoff_left()
+        return self.transport.pool.backoff_until
 
-    @property
-    def batch_size(self) -> int:
-        """How many requests the server takes in a batch; 0 is as many as there are."""
-        return int(self.settings.get("batch_max_requests", 25) or 0)
+    @contextlib.contextmanager
+    def dry_run(self) -> Iterator[Plan]:
+        """A block whose reads are made and whose writes are collected in a :class:`Plan`.
 
-    @property
-    def capabilities(self) -> dict[str, Any]:
-        """The optional features that are on, by name."""
-        return dict(self.server_info.get("capabilities", {}))
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The server's public settings."""
-        return dict(self.server_info.get("settings", {}))
-
-    @property
-    def http_api_version(self) -> str | None:
-        """The version of Kinto's HTTP API that the server speaks."""
-        return self.server_info.get("http_api_version")
-
-    @property
-    def user(self) -> User | None:
-        """Who the server takes us for, or ``None`` without (valid) credentials."""
-        user = self.server_info.get("user")
-        if user is None:
-            return None
-        return User(
-            user["id"], tuple(user.get("principals", ())), user.get("bucket"), user.get("profile")
-        )
-
-    @property
-    def real_default_bucket(self) -> str:
-        """The real id of the bucket that this user knows as ``default``."""
-        self.requires("default_bucket")
-        user = self.user
-        if user is None or user.bucket is None:
-            raise CapabilityMissing("the default bucket needs credentials, and has none here")
-        return user.bucket
-
-    def requires(self, capability: str) -> None:
-        """Raise :class:`CapabilityMissing` where the server lacks a feature."""
-        if capability not in self.capabilities:
-            raise CapabilityMissing(
-                f"{self.server_url} does not have the capability {capability!r} "
-                f"(it has {', '.join(sorted(self.capabilities)) or 'none'})"
-            )
+        Nothing is sent, and objects stay unsaved. It holds in this thread or task, for this
+        connection and those made of it with :meth:`with_options`.
+        """
+        plan = Plan()
+        enter(self.transport.pool, plan)
+        try:
+            yield plan
+        finally:
+            leave(plan)
 
     # -- batches
 
@@ -236,6 +225,13 @@ def connect(server_url: str | None, auth: Any) -> Connection:
     if not server_url:
         raise TypeError("give a connection or a server_url, or set KINTO_SERVER in the environment")
     return Connection(server_url, auth)
+
+
+def _reopened(cls: type[Connection], server_url: str, options: Options) -> Connection:
+    """A connection that was pickled, with sockets of its own."""
+    connection = object.__new__(cls)
+    connection._begin(Pool(server_url, None), options)
+    return connection
 
 
 def _checked_url(server_url: Any) -> str:

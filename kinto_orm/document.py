@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from enum import Enum, auto
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
@@ -19,6 +19,8 @@ from kinto_orm.errors import NotLoaded
 from kinto_orm.kinds import Kind
 from kinto_orm.patches import Known, difference
 from kinto_orm.permissions import Permissions
+
+Self = TypeVar("Self", bound="Document")
 
 
 class Status(Enum):
@@ -329,6 +331,20 @@ class Document:
         self._status = Status.REFERENCE
         self.revert()
         self._take(data, permissions)
+
+    def _copy(self: Self) -> Self:
+        """Another object like this one, edits included, which shares nothing with it."""
+        other = copy(self)
+        other._source = thawed(self._source)
+        if self._data is not None:
+            load = other._load_data if self._status is Status.REFERENCE else None
+            other._data = Data(thawed(self._data._fields), load)
+            if load is None:
+                other._mark_partial()
+        if self._permissions is not None:
+            other._permissions = self._permissions._copy(other._load_permissions)
+        other._queued_in = None
+        return other
 
     def _elsewhere(self, data: Mapping[str, Any]) -> Document:
         """The same object as the server holds it now, beside this one."""

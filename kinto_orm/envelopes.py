@@ -36,12 +36,11 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
     repeated = 0
     while todo:
         try:
-            parts = _open(transport.send(_envelope([requests[i] for i in todo])), requests, todo)
+            envelope = _envelope([requests[i] for i in todo])
+            parts = _open(transport.send(envelope, repeated), requests, todo)
         except KintoError as error:
             outcomes.update(dict.fromkeys(todo, error))
             break
-        if repeated:
-            parts = [attrs.evolve(part, repeated=True) for part in parts]
         refusals = [place for place, part in enumerate(parts) if part.status == 409]
         undone = refusals[-1] + 1 if refusals else 0
         again = []
@@ -52,7 +51,8 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
             # What failed after a roll-back may have missed what was rolled back.
             if place < undone or (undone and parts[place].status >= 400):
                 again.append(i)
-        if not again or not transport.pause(parts[undone - 1], repeated):
+        repeated = parts[0].repeated
+        if not again or not transport.pause(envelope, parts[undone - 1], repeated):
             break
         todo, repeated = again, repeated + 1
     return [outcomes[i] for i in range(len(requests))]

@@ -17,7 +17,7 @@ import attrs
 T = TypeVar("T")
 
 #: A verb as a conversation: it yields requests, is sent responses, returns a result.
-Plan: TypeAlias = Generator["Request", "Response", T]
+Steps: TypeAlias = Generator["Request", "Response", T]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -54,16 +54,16 @@ class Request:
 class Response:
     """What the server answered: header names in lower case, the JSON body as Python values.
 
-    ``text`` is what was received instead where the body is not JSON. ``repeated`` tells
-    that the request was sent before, and may have been carried out then.
+    ``text`` is what was received instead where the body is not JSON. ``repeated``
+    counts how often the request was sent before, and may have been carried out then.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: Any
+    body: Any = attrs.field(repr=False)
     request: Request
     text: str = ""
-    repeated: bool = False
+    repeated: int = 0
 
     @property
     def etag(self) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kinto_orm.errors import InvalidResponse
-from kinto_orm.messages import Carrier, Plan, Request, Response
+from kinto_orm.messages import Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
 from kinto_orm.queries import Query, encode_query
 
@@ -43,7 +43,7 @@ class Pages:
             self._mark = page
 
 
-def read_page(carrier: Carrier, pages: Pages) -> Plan[list[dict[str, Any]]]:
+def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
     """GET the next page of a list."""
     response = checked((yield Request("GET", pages.uri, pages.query or "")))
     rows = response.body.get("data") if isinstance(response.body, dict) else None
@@ -60,7 +60,7 @@ def _is_object(row: Any) -> bool:
     return isinstance(id, str) and id != "" and isinstance(timestamp, int)
 
 
-def count(carrier: Carrier, uri: str, query: Query) -> Plan[int]:
+def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
     response = checked((yield Request("HEAD", uri, encode_query(query.params))))
     total = response.headers.get("total-objects") or response.headers.get("total-records", "")
@@ -69,7 +69,7 @@ def count(carrier: Carrier, uri: str, query: Query) -> Plan[int]:
     return int(total)
 
 
-def list_timestamp(carrier: Carrier, uri: str) -> Plan[int]:
+def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
     """HEAD a list for its ETag."""
     response = checked((yield Request("HEAD", uri)))
     if response.etag is None:

@@ -296,6 +296,18 @@ class Permissions(Mapping[str, Principals]):
 
     # What follows is for documents and plans.
 
+    def _copy(self, fetch: Callable[[], None]) -> Permissions:
+        """The same state, for another object."""
+        other = Permissions(self._kind, fetch)
+        object.__setattr__(other, "_known", self._known)
+        object.__setattr__(other, "_hidden", self._hidden)
+        for name, held in self._each.items():
+            twin = other._each.setdefault(name, Principals(other))
+            twin._base = None if held._base is None else [*held._base]
+            twin._local = None if held._local is None else [*held._local]
+            twin._added, twin._discarded = dict(held._added), dict(held._discarded)
+        return other
+
     def _replace(self, value: Any) -> None:
         """Assign all of them; what ``value`` does not name is cleared."""
         if not isinstance(value, Mapping):

@@ -21,20 +21,20 @@ from kinto_orm.errors import (
     ResponseError,
     error_for,
 )
-from kinto_orm.messages import JSON, Carrier, Plan, Request, Response, precondition
+from kinto_orm.messages import JSON, Carrier, Request, Response, Steps, precondition
 from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, writes
 from kinto_orm.queries import encode_query
 
 Timestamp = int | str | None
 
 
-def load(carrier: Carrier, document: Document) -> Plan[None]:
+def load(carrier: Carrier, document: Document) -> Steps[None]:
     """GET an object for the first time it is read; what was edited before is kept."""
     response = checked((yield Request("GET", document.uri)))
     document._take(*envelope(response))
 
 
-def load_permissions(carrier: Carrier, document: Document) -> Plan[None]:
+def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
     """GET the permissions of an object that came from a list.
 
     Newer data in the answer is left alone: the next save must meet its conflict.
@@ -51,7 +51,7 @@ def refresh(
     document: Document,
     only: tuple[str, ...] | None,
     params: Mapping[str, Any] | None,
-) -> Plan[None]:
+) -> Steps[None]:
     """GET, conditional where all that is asked for is held already. Drops local edits."""
     wanted = Known(only)
     held = document._status is Status.LOADED and document._known in (wanted, Known())
@@ -68,7 +68,7 @@ def refresh(
     document._take(data, permissions, known=wanted)
 
 
-def exists(carrier: Carrier, document: Document) -> Plan[bool]:
+def exists(carrier: Carrier, document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
     try:
         checked((yield Request("HEAD", document.uri)))
@@ -79,7 +79,7 @@ def exists(carrier: Carrier, document: Document) -> Plan[bool]:
 
 def save(
     carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp = None
-) -> Plan[None]:
+) -> Steps[None]:
     """Create what is new, send what changed of what is not, or nothing."""
     refuse_deleted(document)
     if document._status is Status.NEW:
@@ -113,7 +113,7 @@ def _writes(carrier: Carrier, document: Document) -> list[Write]:
     )
 
 
-def _send(document: Document, write: Write, headers: dict[str, str]) -> Plan[None]:
+def _send(document: Document, write: Write, headers: dict[str, str]) -> Steps[None]:
     sent = document._snapshot(write.data, write.permissions)
     if write.content_type != JSON:
         headers = {**headers, "Content-Type": write.content_type}
@@ -129,7 +129,7 @@ def _send(document: Document, write: Write, headers: dict[str, str]) -> Plan[Non
 
 def _own_attempt(
     document: Document, sent: Snapshot, response: Response
-) -> Plan[tuple[dict[str, Any], dict[str, list[str]] | None] | None]:
+) -> Steps[tuple[dict[str, Any], dict[str, list[str]] | None] | None]:
     """What the server holds, if that is what an earlier attempt sent; else ``None``.
 
     The reply to a first attempt may be lost; a repetition then fails its precondition.
@@ -156,7 +156,7 @@ def create(
     safe: bool,
     if_match: Timestamp = None,
     if_not_exists: bool = False,
-) -> Plan[None]:
+) -> Steps[None]:
     """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already."""
     held = document._permissions
     given = {name: who for name, who in (held._held() if held else {}).items() if who}
@@ -187,7 +187,7 @@ def delete(
     safe: bool,
     if_match: Timestamp = None,
     if_exists: bool = False,
-) -> Plan[None]:
+) -> Steps[None]:
     """DELETE, with If-Match where a version is known."""
     if document.deleted and if_exists:
         return
@@ -214,7 +214,7 @@ def patch(
     *,
     safe: bool,
     if_match: Timestamp = None,
-) -> Plan[None]:
+) -> Steps[None]:
     """PATCH as it is given. Edits that were not saved stay pending."""
     refuse_deleted(document)
     _guard_hidden_permissions(document, changes)
@@ -294,7 +294,7 @@ def conflict(document: Document, response: Response) -> ResponseError:
     return error
 
 
-def server_info(carrier: Carrier) -> Plan[dict[str, Any]]:
+def server_info(carrier: Carrier) -> Steps[dict[str, Any]]:
     """GET the root of the server."""
     response = checked((yield Request("GET", "/")))
     if not isinstance(response.body, dict) or "http_api_version" not in response.body:

@@ -71,6 +71,20 @@ class Resource(Document):
         """Where the object is on the web: the server's URL and the ``uri``."""
         return self._connection.server_url + self.uri
 
+    def with_options(self: Self, **overrides: Any) -> Self:
+        """The same object on a connection with other options; what it makes inherits them.
+
+        See :meth:`Connection.with_options`. Edits are copied; the two share no state.
+        """
+        return self._on(self._connection.with_options(**overrides))
+
+    def _on(self: Self, connection: Connection) -> Self:
+        other = self._copy()
+        other._connection = connection
+        if isinstance(self._parent, Resource):
+            other._parent = self._parent._on(connection)
+        return other
+
     # -- verbs
 
     def save(

@@ -1,20 +1,16 @@
-"""Bytes out, bytes in: one request over the network, on the server's own origin only."""
+"""Bytes out, bytes in: requests sent to the server's own origin only, again if need be."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import attrs
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_netrc_auth
 
 from kinto_orm.errors import (
     ConnectionFailed,
@@ -24,131 +20,169 @@ from kinto_orm.errors import (
     TransportError,
 )
 from kinto_orm.messages import JSON, READING, Request, Response
-from kinto_orm.retry import Retry
-from kinto_orm.version import __version__
+from kinto_orm.notices import read_alert, warn_once
+from kinto_orm.options import Options
+from kinto_orm.pool import Pool, origin
 
 logger = logging.getLogger("kinto_orm")
 
-Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
-
-#: Enough pooled sockets for a busy thread pool that shares one connection.
-POOL_SIZE = 32
 MAX_REDIRECTS = 5
 
 
 class Transport:
-    """A pool of sockets to one server, and how requests are signed and timed."""
+    """How one connection sends: its options, on a pool that it may share."""
 
-    def __init__(
-        self,
-        server_url: str,
-        auth: AuthBase | None,
-        headers: Mapping[str, str],
-        timeout: Timeout,
-        retry: Retry,
-        session: requests.Session | None,
-    ) -> None:
-        self.server_url = server_url
-        self.origin = _origin(server_url)
-        self.timeout = timeout
-        self.retry = retry
-        self.owns_session = session is None
-        self.session = session if session is not None else _new_session()
-        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(
-            {
-                name: value if isinstance(value, str) else value.decode()
-                for name, value in self.session.headers.items()
-            }
-        )
+    def __init__(self, pool: Pool, options: Options) -> None:
+        self.pool = pool
+        self.auth = options.auth if options.auth is not None else pool.default_auth()
+        self.timeout = options.timeout
+        self.retries = options.retries
+        self.respect_backoff = options.respect_backoff
+        self.hooks = options.event_hooks
+        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        for name, value in pool.session.headers.items():
+            self.headers[name] = value if isinstance(value, str) else value.decode()
         self.headers["Accept"] = JSON
-        self.headers.update(headers)
-        self.auth = auth if auth is not None else self._environment_auth()
-        # Looked up once: requests would do so for each request, at a third of its cost.
-        self._settings: dict[str, Any] = dict(
-            self.session.merge_environment_settings(server_url, {}, True, None, None)
-        )
+        for name, given in options.headers.items():
+            if given is None:
+                self.headers.pop(name, None)
+            else:
+                self.headers[name] = given
 
-    def _environment_auth(self) -> AuthBase | None:
-        given: Any = self.session.auth
-        if given is None and self.session.trust_env:
-            given = get_netrc_auth(self.server_url)
-        return HTTPBasicAuth(*given) if isinstance(given, tuple) else given
+    # -- again and again
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request, repeated: int = 0) -> Response:
         """Send one request, again where another try may help; see :class:`Retry`.
 
-        Returns the last answer, whatever its status; raises what went wrong with the last
-        try, see :meth:`send_once`.
+        ``repeated`` says how often it was sent already. Returns the last answer, whatever
+        its status; raises what went wrong with the last try, see :meth:`send_once`.
         """
-        repeated = 0
         while True:
             outcome: Response | KintoError
             try:
                 outcome = self.send_once(request)
-            except KintoError as error:
+            except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
                 outcome = error
-            if not self.pause(outcome, repeated, request):
+            if not self.pause(request, outcome, repeated):
                 break
             repeated += 1
         if isinstance(outcome, KintoError):
             raise outcome
-        return attrs.evolve(outcome, repeated=True) if repeated else outcome
+        return attrs.evolve(outcome, repeated=repeated) if repeated else outcome
 
-    def pause(
-        self, outcome: Response | KintoError, repeated: int, request: Request | None = None
-    ) -> bool:
+    def pause(self, request: Request, outcome: Response | KintoError, repeated: int) -> bool:
         """Wait before another try; false where there is to be none."""
-        delay = self.retry.delay(outcome, repeated)
+        delay = self.retries.delay(outcome, repeated)
         if delay is None:
             return False
-        request = request or outcome.request  # type: ignore[union-attr]
         cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
         logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
+        self._tell("retry", request, outcome, delay)
         time.sleep(delay)
         return True
 
     def send_once(self, request: Request) -> Response:
-        """Send one request and read the whole answer.
+        """Send one request and read the whole answer, after the server's ``Backoff`` is over.
 
         Raises :class:`ConnectionFailed`, :class:`ReadTimeout`, :class:`InvalidResponse` for
         an answer that is cut short or is not JSON, and :class:`TransportError` for a
         redirect to another origin.
         """
-        url = self.server_url + request.target
+        if self.respect_backoff:
+            left = self.pool.backoff_left()
+            if left:
+                logger.info("waiting %.1f s, as the server asks for", left)
+                time.sleep(left)
+        self._tell("request", request)
+        started = time.perf_counter()
+        response = self._read(request, self._exchange(request))
+        logger.debug(
+            "%s %s: %d in %.0f ms",
+            request.method,
+            request.target,
+            response.status,
+            (time.perf_counter() - started) * 1000,
+        )
+        self._notice(response)
+        self._tell("response", response)
+        return response
+
+    def _tell(self, event: str, *news: Any) -> None:
+        for function in self.hooks[event]:
+            function(*news)
+
+    def _notice(self, response: Response) -> None:
+        """Heed what the server says to all its users, whatever was asked."""
+        seconds = response.headers.get("backoff", "")
+        if seconds.isdigit():
+            until = self.pool.back_off(int(seconds))
+            logger.warning("the server asks for no requests for %s s", seconds)
+            self._tell("backoff", until)
+        alert = response.headers.get("alert")
+        if alert is not None:
+            message, url = read_alert(alert)
+            if message not in self.pool.warned:
+                self.pool.warned.add(message)
+                self._tell("deprecated", message, url)
+                warn_once(message, url)
+
+    # -- over the network
+
+    def _exchange(self, request: Request) -> requests.Response:
+        url = self.pool.server_url + request.target
         for _ in range(MAX_REDIRECTS):
-            started = time.perf_counter()
-            answer = self._exchange(url, request)
-            logger.debug(
-                "%s %s: %d in %.0f ms",
-                request.method,
-                request.target,
-                answer.status_code,
-                (time.perf_counter() - started) * 1000,
-            )
+            answer = self._carry(request, url)
             location = answer.headers.get("Location")
-            if location is None or not self._follows(request, answer.status_code):
-                return self._read(request, answer)
+            if location is None or not _follows(request, answer.status_code):
+                return answer
             url = urljoin(url, location)
-            if _origin(url) != self.origin:
+            if origin(url) != self.pool.origin:
+                parts = urlsplit(url)
                 raise TransportError(
                     f"{request.method} {request.target}: the server redirects to another origin, "
-                    f"{_shown(url)}, where credentials are not sent; is that the right server_url?",
+                    f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}, where credentials are "
+                    "not sent; is that the right server_url?",
                     request,
                 )
         raise TransportError(
             f"{request.method} {request.target}: more than {MAX_REDIRECTS} redirects", request
         )
 
-    @staticmethod
-    def _follows(request: Request, status: int) -> bool:
-        return status in (307, 308) or (status in (301, 302) and request.method in READING)
+    def _carry(self, request: Request, url: str) -> requests.Response:
+        session = self.pool.session
+        try:
+            answer = session.send(
+                self._prepared(request, url, session),
+                timeout=self.timeout,
+                allow_redirects=False,
+                **self.pool.settings,
+            )
+        except requests.exceptions.ReadTimeout as error:
+            raise self._late(request) from _without_request(error)
+        except requests.RequestException as error:
+            raise ConnectionFailed(
+                f"{request.method} {request.target}: no answer from {self.pool.server_url}: "
+                f"{_reason(error)}",
+                request,
+            ) from _without_request(error)
+        try:
+            answer.content  # noqa: B018, reads the body
+        except requests.RequestException as error:
+            if "timed out" in str(error).lower():
+                raise self._late(request) from _without_request(error)
+            partial = Response(answer.status_code, _lowered(answer), None, request)
+            raise InvalidResponse(partial, "the answer was cut short") from _without_request(error)
+        return answer
 
-    def _exchange(self, url: str, request: Request) -> requests.Response:
+    def _prepared(
+        self, request: Request, url: str, session: requests.Session
+    ) -> requests.PreparedRequest:
+        # By hand: what requests does to prepare one is not needed for URLs that are made here.
         prepared = requests.PreparedRequest()
         prepared.method = request.method
         prepared.url = url
-        prepared.headers = CaseInsensitiveDict(self.headers)
         prepared.hooks = {"response": []}
+        prepared.headers = CaseInsensitiveDict(self.headers)
         if request.content is not None:
             prepared.body = request.content
             prepared.headers["Content-Type"] = JSON
@@ -156,96 +190,45 @@ class Transport:
         elif request.method not in READING:
             prepared.headers["Content-Length"] = "0"
         prepared.headers.update(request.headers)
-        if len(self.session.cookies):
-            prepared.prepare_cookies(self.session.cookies)
-        if self.auth is not None:
-            prepared = self.auth(prepared)
-        try:
-            answer = self.session.send(
-                prepared,
-                timeout=self.timeout,
-                allow_redirects=False,
-                **self._settings,
-            )
-        except requests.exceptions.ReadTimeout as error:
-            raise self._late(request) from _without_request(error)
-        except requests.RequestException as error:
-            raise ConnectionFailed(
-                f"{request.method} {request.target}: no answer from {self.server_url}: "
-                f"{_reason(error)}",
-                request,
-            ) from _without_request(error)
-        try:
-            answer.content  # noqa: B018, reads the body
-        except requests.exceptions.ConnectionError as error:
-            if "timed out" in str(error).lower():
-                raise self._late(request) from _without_request(error)
-            raise self._cut(request, answer) from _without_request(error)
-        except requests.RequestException as error:
-            raise self._cut(request, answer) from _without_request(error)
-        return answer
+        if len(session.cookies):
+            prepared.prepare_cookies(session.cookies)
+        return prepared if self.auth is None else self.auth(prepared)
 
     def _late(self, request: Request) -> ReadTimeout:
         return ReadTimeout(
-            f"{request.method} {request.target}: {self.server_url} did not answer in time "
+            f"{request.method} {request.target}: {self.pool.server_url} did not answer in time "
             f"(timeout={self.timeout})",
             request,
         )
 
     @staticmethod
-    def _cut(request: Request, answer: requests.Response) -> InvalidResponse:
-        partial = Response(answer.status_code, _lowered(answer), None, request)
-        return InvalidResponse(partial, "the answer was cut short")
-
-    @staticmethod
     def _read(request: Request, answer: requests.Response) -> Response:
-        content, headers = answer.content, _lowered(answer)
-        status = answer.status_code
+        content, headers, status = answer.content, _lowered(answer), answer.status_code
         if not content:
             return Response(status, headers, None, request)
-        if "json" not in headers.get("content-type", ""):
-            text = content[:1000].decode("utf-8", "replace")
-            return Response(status, headers, None, request, text)
-        try:
-            body = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            text = content[:1000].decode("utf-8", "replace")
-            raise InvalidResponse(
-                Response(status, headers, None, request, text), f"the answer is not JSON: {error}"
-            ) from error
-        return Response(status, headers, body, request)
-
-    def close(self) -> None:
-        """Close every pooled socket, unless the session was given by the caller."""
-        if self.owns_session:
-            self.session.close()
+        if "json" in headers.get("content-type", ""):
+            try:
+                return Response(status, headers, json.loads(content), request)
+            except (ValueError, RecursionError) as error:
+                text = content[:1000].decode("utf-8", "replace")
+                raise InvalidResponse(
+                    Response(status, headers, None, request, text),
+                    f"the answer is not JSON: {error}",
+                ) from error
+        text = content[:1000].decode("utf-8", "replace")
+        return Response(status, headers, None, request, text)
 
 
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    session.headers["User-Agent"] = f"kinto_orm/{__version__} {session.headers['User-Agent']!s}"
-    return session
+def _follows(request: Request, status: int) -> bool:
+    return status in (307, 308) or (status in (301, 302) and request.method in READING)
 
 
 def _lowered(answer: requests.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-
-
 def _reason(error: Exception) -> str:
-    """The innermost words of nested transport errors: the outer ones print addresses of objects."""
+    """The innermost words of nested errors: the outer ones print addresses of objects."""
     cause: Any = error
     while True:
         inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)

@@ -1,0 +1,90 @@
+"""The sockets to one server, shared by threads and by connections with other options."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import get_netrc_auth
+
+from kinto_orm.version import __version__
+
+#: Enough pooled sockets for a busy thread pool that shares one connection.
+SIZE = 32
+
+Origin = tuple[str, "str | None", "int | None"]
+
+
+class Pool:
+    """A requests session with one server, and what the server said to all who use it."""
+
+    def __init__(self, server_url: str, session: requests.Session | None) -> None:
+        self.server_url = server_url
+        self.origin = origin(server_url)
+        self._given = session
+        self._open()
+        self.warned: set[str] = set()  # the deprecations that were told already
+        self._backoff_until = 0.0  # by the monotonic clock
+        self.backoff_until: datetime | None = None
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._session = self._given if self._given is not None else _new_session()
+        # Looked up once: requests would do so for each request, at a third of its cost.
+        self.settings: dict[str, Any] = dict(
+            self._session.merge_environment_settings(self.server_url, {}, True, None, None)
+        )
+
+    @property
+    def session(self) -> requests.Session:
+        """The session; a process that was forked gets sockets of its own."""
+        if self._pid != os.getpid():
+            self._open()
+        return self._session
+
+    def default_auth(self) -> AuthBase | None:
+        """The credentials of the given session, or of the user's netrc file."""
+        given: Any = self.session.auth
+        if given is None and self.session.trust_env:
+            given = get_netrc_auth(self.server_url)
+        return HTTPBasicAuth(*given) if isinstance(given, tuple) else given
+
+    def close(self) -> None:
+        """Close every pooled socket, unless the session was given by the caller."""
+        if self._given is None:
+            self._session.close()
+
+    def back_off(self, seconds: float) -> datetime:
+        """Remember that the server wants no request for so long."""
+        self._backoff_until = time.monotonic() + seconds
+        self.backoff_until = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        return self.backoff_until
+
+    def backoff_left(self) -> float:
+        """How many seconds the server still wants to be left alone."""
+        if self.backoff_until is None:
+            return 0.0
+        left = self._backoff_until - time.monotonic()
+        if left <= 0:
+            self.backoff_until = None
+        return max(left, 0.0)
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_maxsize=SIZE)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    session.headers["User-Agent"] = f"kinto_orm/{__version__} {session.headers['User-Agent']!s}"
+    return session
+
+
+def origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
