@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from kinto_orm.data import same
+from kinto_orm.data import owned, same
 from kinto_orm.kinds import attribute_name
 
 
@@ -72,14 +72,14 @@ class Changes:
 def compare(
     before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = ""
 ) -> dict[str, tuple[Any, Any]]:
-    """The fields that differ, by dotted path; objects are compared inwards."""
+    """The fields that differ, by dotted path, copied; objects are compared inwards."""
     found: dict[str, tuple[Any, Any]] = {}
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name, NOTHING), after.get(name, NOTHING)
         if isinstance(old, Mapping) and isinstance(new, Mapping) and old and new:
             found.update(compare(old, new, f"{prefix}{name}."))
         elif old is NOTHING or new is NOTHING or not same(old, new):
-            found[prefix + name] = (old, new)
+            found[prefix + name] = (owned(old, prefix + name), owned(new, prefix + name))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from kinto_orm import plans
+from kinto_orm.data import thawed
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import Conflict, MergeError, NotFound, ResponseError
 from kinto_orm.merging import merged
@@ -84,7 +85,7 @@ def _asked(
     document: Document, function: Callable[[Conflict], Any], error: ResponseError
 ) -> dict[str, Any]:
     conflict = error if isinstance(error, Conflict) else Conflict(error.response)
-    conflict.local, conflict.base = document, dict(document._source)
+    conflict.local, conflict.base = document, thawed(document._source)
     answer = function(conflict)
     if not isinstance(answer, Mapping):
         raise TypeError(

@@ -134,6 +134,10 @@ class Data(_Attributes, MutableMapping[str, Any]):
         ):  # else: an object that was read, then put back
             self._fields[name] = _owned(value, name)
 
+    def __ior__(self, other: Any) -> Data:
+        self.update(other)
+        return self
+
     def __delitem__(self, name: str) -> None:
         try:
             del self._known()[name]
@@ -189,7 +193,7 @@ def _owned(value: Any, name: str) -> Any:
     return owned(value, name)
 
 
-def owned(value: Mapping[str, Any], name: str) -> Any:
+def owned(value: Any, name: str) -> Any:
     """:func:`thawed` for what a caller gave, which may contain itself."""
     try:
         return thawed(value)

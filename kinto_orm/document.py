@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from kinto_orm.changes import NOTHING, Changes, compare
+from kinto_orm.changes import Changes, compare
 from kinto_orm.data import Data, owned, same, settle, stored_alike, thawed
 from kinto_orm.errors import NotLoaded
 from kinto_orm.kinds import Kind
@@ -130,10 +130,12 @@ class Document:
 
     @data.setter
     def data(self, value: Mapping[str, Any]) -> None:
+        if value is not None and value is self._data:  # the second half of ``data |= …``
+            return
         fields = self._own_fields(value)
         if self._data is None:
             self._data = Data(fields)
-        elif value is not self._data:
+        else:
             self._data._fields.clear()
             self._data._fields.update(fields)
             self._data._ask(None, None)
@@ -181,10 +183,8 @@ class Document:
         """What ``save()`` would send; false when nothing would be sent. No request."""
         creates = self._status is Status.NEW
         before: Mapping[str, Any] = {} if creates else self._source
-        data = compare(before, self._fields())
-        if self._status is Status.REFERENCE:
-            data = {name: (NOTHING, value) for name, value in self._fields().items()}
         held = self._permissions._pending() if self._permissions is not None else {}
+        data = compare(before, self._fields())
         return Changes(self.uri, creates, self._replaces_unseen(), data, held)
 
     def revert(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kinto_orm.data import thawed
 from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.errors import (
     Conflict,
@@ -157,11 +158,14 @@ def create(
     if_match: Timestamp = None,
     if_not_exists: bool = False,
 ) -> Steps[None]:
-    """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already."""
+    """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already.
+
+    The latter never overwrites, ``safe`` or not.
+    """
     held = document._permissions
     given = {name: who for name, who in (held._held() if held else {}).items() if who}
     write = Write.put(document._fields(), given or None)
-    headers = {"If-None-Match": "*"} if safe and if_match is None else {}
+    headers = {"If-None-Match": "*"} if safe or if_not_exists else {}
     if if_match is not None:
         headers = match(document, safe, if_match)
     try:
@@ -289,7 +293,7 @@ def conflict(document: Document, response: Response) -> ResponseError:
         details = error.details if isinstance(error.details, dict) else {}
         existing = details.get("existing")
         error.local = document
-        error.base = None if document._status is Status.NEW else dict(document._source)
+        error.base = None if document._status is Status.NEW else thawed(document._source)
         error.remote = document._elsewhere(existing) if isinstance(existing, dict) else None
     return error
 
