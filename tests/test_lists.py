@@ -322,7 +322,7 @@ def test_a_page_that_kinto_on_postgresql_repeats_for_ever_ends_with_an_invalid_r
 def test_an_answer_that_is_no_list_of_objects_is_an_invalid_response(body: Any) -> None:
     with (
         loopback(lambda request: Answer(200, {}, body)) as server,
-        Connection(server.url) as kinto,
+        Connection(server.url, retry=0) as kinto,
         pytest.raises(InvalidResponse),
     ):
         list(kinto.buckets)
