@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 R = TypeVar("R", bound="Resource")
+D = TypeVar("D")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -101,7 +102,11 @@ class Listing(Generic[R]):
         reference.refresh()
         return reference
 
-    def get(self, id: str, default: Any = None) -> R | Any:
+    @overload
+    def get(self, id: str) -> R | None: ...
+    @overload
+    def get(self, id: str, default: D) -> R | D: ...
+    def get(self, id: str, default: D | None = None) -> R | D | None:
         """The object with that id, or ``default``: one GET."""
         try:
             return self[id]
