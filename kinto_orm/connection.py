@@ -238,9 +238,9 @@ def _checked_url(server_url: Any) -> str:
     if not isinstance(server_url, str):
         raise TypeError(f"server_url is a string, not a {type(server_url).__name__}")
     example = "such as http://localhost:8888/v1"
-    parts = urlsplit(server_url.strip())
-    if parts.username is not None or parts.password is not None:
+    if "@" in server_url:  # wherever it is: an odd URL would be repeated in an error
         raise ValueError("server_url holds credentials; give them as auth=(user, password)")
+    parts = urlsplit(server_url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"server_url starts with http:// or https://, {example}: {server_url!r}")
     if parts.query or parts.fragment or not re.search(r"/v\d+/?\Z", parts.path):

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import AuthBase
 from requests.utils import get_netrc_auth
 
+from kinto_orm.auth import as_auth
 from kinto_orm.version import __version__
 
 #: Enough pooled sockets for a busy thread pool that shares one connection.
@@ -53,7 +54,7 @@ class Pool:
         given: Any = self.session.auth
         if given is None and self.session.trust_env:
             given = get_netrc_auth(self.server_url)
-        return HTTPBasicAuth(*given) if isinstance(given, tuple) else given
+        return as_auth(given)
 
     def close(self) -> None:
         """Close every pooled socket, unless the session was given by the caller."""

@@ -19,6 +19,7 @@ from kinto_orm.errors import (
     ReadTimeout,
     TransportError,
 )
+from kinto_orm.headers import Headers
 from kinto_orm.messages import JSON, READING, Request, Response
 from kinto_orm.notices import read_alert, warn_once
 from kinto_orm.options import Options
@@ -39,9 +40,12 @@ class Transport:
         self.retries = options.retries
         self.respect_backoff = options.respect_backoff
         self.hooks = options.event_hooks
-        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-        for name, value in pool.session.headers.items():
-            self.headers[name] = value if isinstance(value, str) else value.decode()
+        self.headers = Headers(
+            {
+                name: value if isinstance(value, str) else value.decode("latin-1")
+                for name, value in pool.session.headers.items()
+            }
+        )
         self.headers["Accept"] = JSON
         for name, given in options.headers.items():
             if given is None:
@@ -131,34 +135,47 @@ class Transport:
     def _exchange(self, request: Request) -> requests.Response:
         url = self.pool.server_url + request.target
         for _ in range(MAX_REDIRECTS):
-            answer = self._carry(request, url)
+            answer = self._carry(request, self._prepared(request, url))
             location = answer.headers.get("Location")
             if location is None or not _follows(request, answer.status_code):
                 return answer
-            url = urljoin(url, location)
-            if origin(url) != self.pool.origin:
-                parts = urlsplit(url)
-                raise TransportError(
-                    f"{request.method} {request.target}: the server redirects to another origin, "
-                    f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}, where credentials are "
-                    "not sent; is that the right server_url?",
-                    request,
-                )
+            url = self._followed(request, url, location)
         raise TransportError(
             f"{request.method} {request.target}: more than {MAX_REDIRECTS} redirects", request
         )
 
-    def _carry(self, request: Request, url: str) -> requests.Response:
-        session = self.pool.session
+    def _followed(self, request: Request, url: str, location: str) -> str:
+        """Where a redirect leads: a URL of the server's own origin."""
         try:
-            answer = session.send(
-                self._prepared(request, url, session),
-                timeout=self.timeout,
-                allow_redirects=False,
-                **self.pool.settings,
+            url = urljoin(url, location)
+            parts = urlsplit(url)
+            if origin(url) == self.pool.origin:
+                return url
+        except ValueError:
+            raise TransportError(
+                f"{request.method} {request.target}: the server redirects to what is no URL",
+                request,
+            ) from None
+        raise TransportError(
+            f"{request.method} {request.target}: the server redirects to another origin, "
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}, where credentials are "
+            "not sent; is that the right server_url?",
+            request,
+        )
+
+    def _carry(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
+        try:
+            answer = self.pool.session.send(
+                prepared, timeout=self.timeout, allow_redirects=False, **self.pool.settings
             )
         except requests.exceptions.ReadTimeout as error:
             raise self._late(request) from _without_request(error)
+        except ValueError as error:
+            # The URL of a proxy, or of a redirect: requests looks at those that it does not
+            # follow. Anything else may be a header that an auth object set, and is not repeated.
+            known = isinstance(error, requests.RequestException)
+            words = str(error) if known else "a header or a URL that cannot be sent"
+            raise TransportError(f"{request.method} {request.target}: {words}", request) from None
         except requests.RequestException as error:
             raise ConnectionFailed(
                 f"{request.method} {request.target}: no answer from {self.pool.server_url}: "
@@ -174,15 +191,13 @@ class Transport:
             raise InvalidResponse(partial, "the answer was cut short") from _without_request(error)
         return answer
 
-    def _prepared(
-        self, request: Request, url: str, session: requests.Session
-    ) -> requests.PreparedRequest:
+    def _prepared(self, request: Request, url: str) -> requests.PreparedRequest:
         # By hand: what requests does to prepare one is not needed for URLs that are made here.
         prepared = requests.PreparedRequest()
         prepared.method = request.method
         prepared.url = url
         prepared.hooks = {"response": []}
-        prepared.headers = CaseInsensitiveDict(self.headers)
+        prepared.headers = CaseInsensitiveDict(self.headers.sent)
         if request.content is not None:
             prepared.body = request.content
             prepared.headers["Content-Type"] = JSON
@@ -190,8 +205,10 @@ class Transport:
         elif request.method not in READING:
             prepared.headers["Content-Length"] = "0"
         prepared.headers.update(request.headers)
-        if len(session.cookies):
-            prepared.prepare_cookies(session.cookies)
+        cookies = self.pool.session.cookies
+        prepared._cookies = cookies  # type: ignore[attr-defined]  # auth that repeats needs it
+        if len(cookies):
+            prepared.prepare_cookies(cookies)
         return prepared if self.auth is None else self.auth(prepared)
 
     def _late(self, request: Request) -> ReadTimeout:
@@ -224,7 +241,10 @@ def _follows(request: Request, status: int) -> bool:
 
 
 def _lowered(answer: requests.Response) -> dict[str, str]:
-    return {name.lower(): value for name, value in answer.headers.items()}
+    """The headers, but for cookies: they are the session's, and as good as credentials."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    headers.pop("set-cookie", None)
+    return headers
 
 
 def _reason(error: Exception) -> str:
