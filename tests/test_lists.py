@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import math
@@ -12,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+import requests
 from conftest import SeenRequest, WatchedServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +30,7 @@ from kinto_orm import (
     GroupNotFound,
     InvalidId,
     InvalidResponse,
+    KintoError,
     Listing,
     NotFound,
     Record,
@@ -35,6 +38,7 @@ from kinto_orm import (
     Unauthorized,
 )
 from kinto_orm.queries import Query
+from kinto_orm.testing import DEFAULT_PASSWORD
 
 Connect = Callable[..., Connection]
 
@@ -449,6 +453,22 @@ def test_objects_of_a_list_are_loaded_and_belong_to_its_parent(
     assert log == []
 
 
+@pytest.mark.xfail(strict=True, reason="the line end is lost on the way: r1 is deleted")
+def test_an_object_with_an_odd_id_is_never_taken_for_another_one(
+    kinto: Connection, server: WatchedServer
+) -> None:
+    todo = filled(kinto, 2)
+    # Kinto takes a line end after an id, so anybody who may create can plant a lookalike.
+    planted = f"{server.url}{todo.uri}/records/r1%0A"
+    requests.put(planted, json={}, auth=("alice", DEFAULT_PASSWORD), timeout=10).raise_for_status()
+    lookalike = todo.records.first()
+    assert lookalike is not None
+    assert lookalike.id == "r1\n"
+    with contextlib.suppress(KintoError):  # refused or deleted, but never r1 instead
+        lookalike.delete(safe=False)
+    assert "r1" in todo.records
+
+
 # Writing while reading
 
 
@@ -720,10 +740,10 @@ def test_a_slice_is_lazy_and_asks_for_no_more_than_it_holds(
 
 
 def test_a_slice_reads_no_page_beyond_its_end(todo: Collection, server: WatchedServer) -> None:
-    for part, requests in [(slice(None, 4), 2), (slice(1, 2), 1), (slice(3, 4), 2)]:
+    for part, pages in [(slice(None, 4), 2), (slice(1, 2), 1), (slice(3, 4), 2)]:
         with server.log() as log:
             list(todo.records.page_size(2)[part])
-        assert gets(log) == requests
+        assert gets(log) == pages
 
 
 @pytest.mark.parametrize("empty", [slice(None, 0), slice(2, 2), slice(3, 1)])
