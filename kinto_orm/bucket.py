@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from kinto_orm.batch import Block, Ignored
+from kinto_orm.batch import Block
 from kinto_orm.collection import Collection
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.group import Group
 from kinto_orm.kinds import BUCKET
 from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.operations import Ignored
 from kinto_orm.resource import Resource
 
 if TYPE_CHECKING:

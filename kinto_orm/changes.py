@@ -20,6 +20,9 @@ class _Nothing:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "NOTHING"  # the one and only, in copies and pickles too
+
 
 NOTHING = _Nothing()
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from kinto_orm.batch import Block, Ignored
+from kinto_orm.batch import Block
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.kinds import BUCKET, COLLECTION
 from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.operations import Ignored
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
 from kinto_orm.uris import check_parent

@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 from kinto_orm import plans
 from kinto_orm.data import thawed
 from kinto_orm.document import Document, Status
-from kinto_orm.errors import Conflict, MergeError, NotFound, ResponseError
+from kinto_orm.errors import Conflict, MergeError, NotFound, NotLoaded, ResponseError
 from kinto_orm.merging import merged
 from kinto_orm.messages import Carrier, Steps
+from kinto_orm.patches import Known
 
 #: "merge", "mine", "theirs", or a function from the Conflict to the data to save.
 OnConflict: TypeAlias = "str | Callable[[Conflict], Mapping[str, Any]] | None"
@@ -38,22 +39,63 @@ def save(
     if_match: plans.Timestamp = None,
     on_conflict: OnConflict = None,
 ) -> Steps[None]:
-    """Save; where another writer is met, resolve it and save again."""
+    """Save; where another writer is met, resolve it and save again.
+
+    If that fails in the end, the document is what it was before it began.
+    """
     check_policy(on_conflict)
-    for meeting in range(MEETINGS):
-        loaded = document._status is not Status.REFERENCE
-        try:
-            yield from plans.save(carrier, document, safe=safe, if_match=if_match)
-        except (Conflict, NotFound) as error:
-            gone = isinstance(error, NotFound) and loaded and error.request.uri == document.uri
-            last = meeting == MEETINGS - 1
-            if on_conflict is None or last or not (gone or isinstance(error, Conflict)):
-                raise
-            if not _resolve(document, error, on_conflict):
+    if on_conflict is None:
+        yield from plans.save(carrier, document, safe=safe, if_match=if_match)
+        return
+    way_back = _WayBack(document)
+    try:
+        for _ in range(MEETINGS):
+            try:
+                yield from plans.save(carrier, document, safe=safe, if_match=if_match)
+            except (Conflict, NotFound) as error:
+                if not (isinstance(error, Conflict) or _gone(document, error)):
+                    raise
+                met = error
+            else:
                 return
-        else:
-            return
-        if_match = None
+            way_back.begin()
+            if not _resolve(document, met, on_conflict):
+                return
+            way_back.resolved()
+            if_match = None
+        yield from plans.save(carrier, document, safe=safe)
+    except BaseException:
+        way_back.take()
+        raise
+
+
+def _gone(document: Document, error: ResponseError) -> bool:
+    """Whether the object was deleted since it was loaded; not what it is in."""
+    return document._status is Status.LOADED and error.request.uri == document.uri
+
+
+class _WayBack:
+    """What a document was before anything was resolved, in case nothing comes of it."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._before: Document | None = None
+        self._since: Mapping[str, Any] = {}
+        self._version: int | None = None
+
+    def begin(self) -> None:
+        if self._before is None:
+            self._before = self._document._copy()
+        self.resolved()
+
+    def resolved(self) -> None:
+        self._since = thawed(self._document._fields())
+        self._version = self._document._last_modified
+
+    def take(self) -> None:
+        """Go back, unless a part of the save succeeded; edits made meanwhile stay."""
+        if self._before is not None and self._version == self._document._last_modified:
+            self._document._return_to(self._before, self._since)
 
 
 def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) -> bool:
@@ -74,6 +116,8 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
     fields = document._fields()
     if callable(on_conflict):
         fields = _asked(document, on_conflict, error)
+    else:
+        document._insist()
     if remote is None:
         document._start_over(fields)
     else:
@@ -84,8 +128,10 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
 def _asked(
     document: Document, function: Callable[[Conflict], Any], error: ResponseError
 ) -> dict[str, Any]:
-    conflict = error if isinstance(error, Conflict) else Conflict(error.response)
-    conflict.local, conflict.base = document, thawed(document._source)
+    conflict = error
+    if not isinstance(conflict, Conflict):  # a 404: the object is gone
+        conflict = Conflict(error.response)
+        conflict.local, conflict.base = document, thawed(document._source)
     answer = function(conflict)
     if not isinstance(answer, Mapping):
         raise TypeError(
@@ -100,8 +146,15 @@ def merge(document: Document, remote: Document) -> None:
 
     Raises :class:`MergeError`, and changes nothing, where both sides changed a field.
     """
+    plans.refuse_deleted(document)
+    if remote._status is not Status.LOADED or remote._known not in (Known(), document._known):
+        raise NotLoaded(f"{remote!r} is not loaded as far as it is to be merged; refresh() it")
+    if document._status is Status.REFERENCE:  # its edits are on top of whatever is there
+        document._take({**remote._source, "last_modified": remote._last_modified}, remote._shown)
+        return
     base: Mapping[str, Any] = {} if document._status is Status.NEW else document._source
-    fields, clashes = merged(base, document._fields(), remote._source)
+    theirs = document._known.part(remote._source)
+    fields, clashes = merged(base, document._fields(), theirs)
     if clashes:
         names = ", ".join(
             f"{path}: {mine!r} here, {theirs!r} there (was {old!r})"

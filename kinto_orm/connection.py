@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 
-from kinto_orm.batch import Block, Ignored
+from kinto_orm.batch import Block
 from kinto_orm.bucket import Bucket
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.dryrun import Plan
 from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.operations import Ignored
 from kinto_orm.options import Hooks, Options, Timeout
 from kinto_orm.pool import Pool
 from kinto_orm.scopes import enter, leave

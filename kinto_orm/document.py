@@ -299,9 +299,12 @@ class Document:
         settle(local, dict(local), thawed(fields))
 
     def _rebase(self, remote: Document, fields: Mapping[str, Any]) -> None:
-        """Hold ``fields``, as edits of what the server has now; edits of permissions stay."""
+        """Hold ``fields``, as edits of what the server has now; edits of permissions stay.
+
+        What is known in part stays so: a field that was never asked for is not removed.
+        """
         self._put_fields(fields)
-        self._source, self._known = dict(remote._source), remote._known
+        self._source = self._known.part(remote._source)
         self._last_modified = remote._last_modified
         self._status = Status.LOADED
         self._mark_partial()
@@ -322,9 +325,26 @@ class Document:
         self._put_fields(fields)
         self._source, self._last_modified = thawed(fields), None
         self._status = Status.NEW
+        if self._permissions is not None or self._shown:
+            self._shown = self.permissions._granted()
+            self.permissions._new(self._shown)
+
+    def _insist(self) -> None:
+        """Have all permissions that are known here sent, whatever the server has now."""
+        given = self._permissions is not None and any(self._permissions._held().values())
+        if given or (self._shown and self._status is not Status.NEW):
+            self.permissions._insist()
+
+    def _return_to(self, before: Document, since: Mapping[str, Any]) -> None:
+        """Be again what the copy ``before`` holds, but for edits made to the fields ``since``."""
+        if self._data is not None:
+            settle(self._data._fields, since, before._fields())
+        self._source, self._known = before._source, before._known
+        self._status, self._last_modified = before._status, before._last_modified
+        self._replaced, self._shown = before._replaced, before._shown
+        self._mark_partial()
         if self._permissions is not None:
-            self._shown = self._permissions._held()
-            self._permissions._new(self._shown)
+            self._permissions._return_to(before.permissions)
 
     def _become(self, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None) -> None:
         """Hold what the server has instead of all that is held here."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import attrs
 
 from kinto_orm import conflicts, paging, plans
-from kinto_orm.batch import Ignored, write_each
 from kinto_orm.conflicts import OnConflict, check_policy
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
+from kinto_orm.operations import Ignored
 from kinto_orm.queries import Query, whole_number
+from kinto_orm.streams import tracked, write_each
 from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
@@ -168,20 +169,16 @@ class Listing(Generic[R]):
         self, wanted: Iterable[Any], if_exists: bool, ignore: Ignored, progress: bool
     ) -> int:
         options = {"safe": self.connection.safe, "if_exists": if_exists}
-        members = map(self._member, wanted)
-        return write_each(
-            self.connection, plans.delete, members, options, ignore=ignore, progress=progress
-        )
+        members = map(self._member, tracked(wanted, progress))
+        return write_each(self.connection, plans.delete, members, options, ignore)
 
     def _save_each(
         self, wanted: Iterable[R], on_conflict: OnConflict, ignore: Ignored, progress: bool
     ) -> int:
         check_policy(on_conflict)
         options = {"safe": self.connection.safe, "on_conflict": on_conflict}
-        members = map(self._own, wanted)
-        return write_each(
-            self.connection, conflicts.save, members, options, ignore=ignore, progress=progress
-        )
+        members = map(self._own, tracked(wanted, progress))
+        return write_each(self.connection, conflicts.save, members, options, ignore)
 
     def _member(self, wanted: Any) -> R:
         """An object of this list, given as itself or by id."""

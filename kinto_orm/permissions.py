@@ -299,14 +299,18 @@ class Permissions(Mapping[str, Principals]):
     def _copy(self, fetch: Callable[[], None]) -> Permissions:
         """The same state, for another object."""
         other = Permissions(self._kind, fetch)
-        object.__setattr__(other, "_known", self._known)
-        object.__setattr__(other, "_hidden", self._hidden)
-        for name, held in self._each.items():
-            twin = other._each.setdefault(name, Principals(other))
-            twin._base = None if held._base is None else [*held._base]
-            twin._local = None if held._local is None else [*held._local]
-            twin._added, twin._discarded = dict(held._added), dict(held._discarded)
+        other._return_to(self)
         return other
+
+    def _return_to(self, before: Permissions) -> None:
+        """Take over the state of another one."""
+        object.__setattr__(self, "_known", before._known)
+        object.__setattr__(self, "_hidden", before._hidden)
+        for name, held in before._each.items():
+            mine = self._each.setdefault(name, Principals(self))
+            mine._base = None if held._base is None else [*held._base]
+            mine._local = None if held._local is None else [*held._local]
+            mine._added, mine._discarded = dict(held._added), dict(held._discarded)
 
     def _replace(self, value: Any) -> None:
         """Assign all of them; what ``value`` does not name is cleared."""
@@ -341,6 +345,19 @@ class Permissions(Mapping[str, Principals]):
         return {
             name: [*held._local] for name, held in self._each.items() if held._local is not None
         }
+
+    def _granted(self) -> dict[str, list[str]]:
+        """Who is to have what: all that is held, and who was added blindly."""
+        return {
+            name: [*(held._added if held._local is None else held._local)]
+            for name, held in self._each.items()
+        }
+
+    def _insist(self) -> None:
+        """Take all that is known for assigned: to be sent, whatever the server has."""
+        for held in self._each.values():
+            if held._local is not None:
+                held._base = None
 
     def _new(self, given: Mapping[str, Any]) -> None:
         """The object is new: nobody has any permission but those given."""

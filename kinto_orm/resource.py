@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from kinto_orm import conflicts, plans
-from kinto_orm.batch import Block, Ignored
+from kinto_orm.batch import Block
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
+from kinto_orm.operations import Ignored
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.uris import check_id, new_id
 

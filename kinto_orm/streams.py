@@ -1,0 +1,99 @@
+"""Batches without an end: any number of objects, written in constant memory."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from kinto_orm.batch import Batch, Block
+from kinto_orm.document import Document
+from kinto_orm.errors import BatchError
+from kinto_orm.operations import Ignored, Operation, Verb, error_types
+from kinto_orm.scopes import current
+
+if TYPE_CHECKING:
+    from kinto_orm.connection import Connection
+
+#: How many objects a stream puts in an envelope where the server has no bound.
+CHUNK = 1000
+
+T = TypeVar("T")
+
+
+@attrs.define(eq=False)
+class Stream(Batch):
+    """A batch for any number of objects: it keeps failures, and counts the rest."""
+
+    count: int = attrs.field(default=0, init=False)
+    _failed: list[tuple[Any, Exception]] = attrs.field(factory=list, init=False)
+    _succeeded: dict[int, weakref.ref[Any]] = attrs.field(factory=dict, init=False)
+
+    def _enqueue(self, operation: Operation) -> None:
+        if operation.ended:  # nothing to send: no need to hold on to it
+            self._note(operation.document, None)
+        else:
+            Batch._enqueue(self, operation)
+
+    def _note(self, document: Document, error: Exception | None) -> None:
+        if error is not None:
+            self._failed.append((document, error))
+            return
+        self.count += 1
+        key, succeeded = id(document), self._succeeded
+        succeeded[key] = weakref.ref(document, lambda _: succeeded.pop(key, None))
+
+    def _error(self) -> BatchError:
+        alive = (reference() for reference in self._succeeded.values())
+        return BatchError([one for one in alive if one is not None], self._failed)
+
+
+def write_each(
+    connection: Connection,
+    verb: Verb,
+    documents: Iterable[Document],
+    options: dict[str, Any],
+    ignore: Ignored = (),
+) -> int:
+    """Apply a verb to each document, in envelopes and constant memory; how many it was.
+
+    Inside a block the documents join its batch. Raises :class:`BatchError` at the end if
+    anything failed. If the iterable itself raises, what was sent before stays, what was
+    not is not sent, and failures until then are the cause of the exception.
+    """
+    if current(connection, Block) is not None:
+        joined = 0
+        block = Block(connection, ignore)
+        with block:
+            for document in documents:
+                block.add(verb, document, options)
+                joined += 1
+        return joined
+    ignored = error_types(ignore)
+    stream = Stream(connection)
+    try:
+        for document in documents:
+            stream.add(verb, document, options, ignored)
+            if stream.waiting > 1 and stream.waiting >= (connection.batch_size or CHUNK):
+                stream.send()
+    except BaseException as error:
+        stream.drop()
+        if stream._failed:
+            raise error from stream._error()
+        raise
+    stream.finish()
+    return stream.count
+
+
+def tracked(wanted: Iterable[T], progress: bool) -> Iterable[T]:
+    """The same, with a bar that shows how many were taken if ``progress`` is asked for."""
+    if not progress:
+        return wanted
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ImportError('progress=True needs tqdm: pip install "kinto_orm[progress]"') from error
+    bar: Iterable[T] = tqdm(wanted, unit=" objects")
+    return bar
