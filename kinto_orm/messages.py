@@ -7,10 +7,10 @@ Both are values. A plan yields requests and is sent responses; who carries them
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -26,11 +26,29 @@ JSON_PATCH = "application/json-patch+json"
 READING = frozenset({"GET", "HEAD"})
 
 
+class Stream(Protocol):
+    """A body that is not held in memory: each iteration is all of it, from its beginning."""
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it is."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def described(self) -> Any:
+        """What it says, as Python values, for somebody to read."""
+
+
 @attrs.frozen
 class Request:
     """One request: ``uri`` is the path below the server's URL, ``query`` is already encoded.
 
-    ``content`` is the JSON body as bytes, encoded once, when the request was planned.
+    ``content`` is the JSON body as bytes, encoded once, when the request was planned;
+    ``stream`` is a body of another kind. What a file is fetched from is no path but a URL,
+    which may be on another host.
     """
 
     method: str
@@ -38,6 +56,7 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = attrs.field(factory=dict)
     content: bytes | None = attrs.field(default=None, repr=False)
+    stream: Stream | None = attrs.field(default=None, repr=False)
 
     @property
     def target(self) -> str:
@@ -46,7 +65,9 @@ class Request:
 
     @property
     def body(self) -> Any:
-        """The JSON body, as Python values, or ``None``."""
+        """The JSON body, as Python values, or ``None``; of an upload, what is in it."""
+        if self.stream is not None:
+            return self.stream.described()
         return None if self.content is None else json.loads(self.content)
 
 

@@ -19,6 +19,8 @@ from kinto_orm.version import __version__
 #: Enough pooled sockets for a busy thread pool that shares one connection.
 SIZE = 32
 
+USER_AGENT = f"kinto_orm/{__version__} {requests.utils.default_user_agent()}"
+
 Origin = tuple[str, "str | None", "int | None"]
 
 
@@ -56,6 +58,19 @@ class Pool:
             given = get_netrc_auth(self.server_url)
         return as_auth(given)
 
+    def road(self, url: str) -> tuple[requests.Session, dict[str, Any]]:
+        """The session for a URL, and its settings; for another origin, one without secrets.
+
+        Proxies, TLS settings and adapters are those of the pool; cookies and the client's
+        certificate are not.
+        """
+        if origin(url) == self.origin:
+            return self.session, self.settings
+        stranger = requests.Session()
+        for name in ("adapters", "proxies", "verify", "trust_env"):
+            setattr(stranger, name, getattr(self.session, name))
+        return stranger, dict(stranger.merge_environment_settings(url, {}, True, None, None))
+
     def close(self) -> None:
         """Close every pooled socket, unless the session was given by the caller."""
         if self._given is None:
@@ -82,7 +97,7 @@ def _new_session() -> requests.Session:
     adapter = HTTPAdapter(pool_maxsize=SIZE)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
-    session.headers["User-Agent"] = f"kinto_orm/{__version__} {session.headers['User-Agent']!s}"
+    session.headers["User-Agent"] = USER_AGENT
     return session
 
 

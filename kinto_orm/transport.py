@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -61,10 +63,16 @@ class Transport:
         ``repeated`` says how often it was sent already. Returns the last answer, whatever
         its status; raises what went wrong with the last try, see :meth:`send_once`.
         """
+        return self.repeat(request, self.send_once, repeated)
+
+    def repeat(
+        self, request: Request, once: Callable[[Request], Response], repeated: int = 0
+    ) -> Response:
+        """Make an exchange, again where another try may help; see :meth:`send`."""
         while True:
             outcome: Response | KintoError
             try:
-                outcome = self.send_once(request)
+                outcome = once(request)
             except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
                 outcome = error
             if not self.pause(request, outcome, repeated):
@@ -81,7 +89,7 @@ class Transport:
             return False
         cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
         logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
-        self._tell("retry", request, outcome, delay)
+        self.tell("retry", request, outcome, delay)
         time.sleep(delay)
         return True
 
@@ -92,12 +100,8 @@ class Transport:
         an answer that is cut short or is not JSON, and :class:`TransportError` for a
         redirect to another origin.
         """
-        if self.respect_backoff:
-            left = self.pool.backoff_left()
-            if left:
-                logger.info("waiting %.1f s, as the server asks for", left)
-                time.sleep(left)
-        self._tell("request", request)
+        self.wait()
+        self.tell("request", request)
         started = time.perf_counter()
         response = self._read(request, self._exchange(request))
         logger.debug(
@@ -108,10 +112,18 @@ class Transport:
             (time.perf_counter() - started) * 1000,
         )
         self._notice(response)
-        self._tell("response", response)
+        self.tell("response", response)
         return response
 
-    def _tell(self, event: str, *news: Any) -> None:
+    def wait(self) -> None:
+        """Leave the server alone as long as it asks for."""
+        left = self.pool.backoff_left() if self.respect_backoff else 0
+        if left:
+            logger.info("waiting %.1f s, as the server asks for", left)
+            time.sleep(left)
+
+    def tell(self, event: str, *news: Any) -> None:
+        """Call the hooks of an event."""
         for function in self.hooks[event]:
             function(*news)
 
@@ -121,13 +133,13 @@ class Transport:
         if seconds.isdigit():
             until = self.pool.back_off(int(seconds))
             logger.warning("the server asks for no requests for %s s", seconds)
-            self._tell("backoff", until)
+            self.tell("backoff", until)
         alert = response.headers.get("alert")
         if alert is not None:
             message, url = read_alert(alert)
             if message not in self.pool.warned:
                 self.pool.warned.add(message)
-                self._tell("deprecated", message, url)
+                self.tell("deprecated", message, url)
                 warn_once(message, url)
 
     # -- over the network
@@ -135,7 +147,7 @@ class Transport:
     def _exchange(self, request: Request) -> requests.Response:
         url = self.pool.server_url + request.target
         for _ in range(MAX_REDIRECTS):
-            answer = self._carry(request, self._prepared(request, url))
+            answer = self._carry(request, self.prepared(request, url))
             location = answer.headers.get("Location")
             if location is None or not _follows(request, answer.status_code):
                 return answer
@@ -164,12 +176,18 @@ class Transport:
         )
 
     def _carry(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
+        answer = self.open(request, prepared)
+        with self.reading(request, answer):
+            answer.content  # noqa: B018, reads the body
+        return answer
+
+    def open(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
+        """Send, and read the head of the answer. Its body is read in :meth:`reading`."""
+        session, settings = self.pool.road(prepared.url or "")
         try:
-            answer = self.pool.session.send(
-                prepared, timeout=self.timeout, allow_redirects=False, **self.pool.settings
-            )
+            return session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
         except requests.exceptions.ReadTimeout as error:
-            raise self._late(request) from _without_request(error)
+            raise self._late(request, prepared.url) from _without_request(error)
         except ValueError as error:
             # The URL of a proxy, or of a redirect: requests looks at those that it does not
             # follow. Anything else may be a header that an auth object set, and is not repeated.
@@ -178,20 +196,24 @@ class Transport:
             raise TransportError(f"{request.method} {request.target}: {words}", request) from None
         except requests.RequestException as error:
             raise ConnectionFailed(
-                f"{request.method} {request.target}: no answer from {self.pool.server_url}: "
+                f"{request.method} {request.target}: no answer from {self._host(prepared.url)}: "
                 f"{_reason(error)}",
                 request,
             ) from _without_request(error)
+
+    @contextlib.contextmanager
+    def reading(self, request: Request, answer: requests.Response) -> Iterator[None]:
+        """A block that reads the body of an answer; what goes wrong with that is ours."""
         try:
-            answer.content  # noqa: B018, reads the body
+            yield
         except requests.RequestException as error:
             if "timed out" in str(error).lower():
-                raise self._late(request) from _without_request(error)
+                raise self._late(request, answer.url) from _without_request(error)
             partial = Response(answer.status_code, _lowered(answer), None, request)
             raise InvalidResponse(partial, "the answer was cut short") from _without_request(error)
-        return answer
 
-    def _prepared(self, request: Request, url: str) -> requests.PreparedRequest:
+    def prepared(self, request: Request, url: str) -> requests.PreparedRequest:
+        """The request with all that the server may know: headers, cookies, credentials."""
         # By hand: what requests does to prepare one is not needed for URLs that are made here.
         prepared = requests.PreparedRequest()
         prepared.method = request.method
@@ -202,6 +224,10 @@ class Transport:
             prepared.body = request.content
             prepared.headers["Content-Type"] = JSON
             prepared.headers["Content-Length"] = str(len(request.content))
+        elif request.stream is not None:
+            prepared.body = request.stream  # type: ignore[assignment]  # requests iterates over it
+            prepared.headers["Content-Type"] = request.stream.content_type
+            prepared.headers["Content-Length"] = str(request.stream.size)
         elif request.method not in READING:
             prepared.headers["Content-Length"] = "0"
         prepared.headers.update(request.headers)
@@ -211,9 +237,15 @@ class Transport:
             prepared.prepare_cookies(cookies)
         return prepared if self.auth is None else self.auth(prepared)
 
-    def _late(self, request: Request) -> ReadTimeout:
+    def _host(self, url: str | None) -> str:
+        """Who was asked: the server, or the host that has its files."""
+        parts = urlsplit(url or "")
+        own = origin(parts.geturl()) == self.pool.origin
+        return self.pool.server_url if own else f"{parts.scheme}://{parts.hostname}"
+
+    def _late(self, request: Request, url: str | None) -> ReadTimeout:
         return ReadTimeout(
-            f"{request.method} {request.target}: {self.pool.server_url} did not answer in time "
+            f"{request.method} {request.target}: {self._host(url)} did not answer in time "
             f"(timeout={self.timeout})",
             request,
         )
