@@ -1,5 +1,6 @@
 """Kinto's objects as Python objects: buckets, collections, groups and records."""
 
+from kinto_orm.access import PermissionEntry
 from kinto_orm.auth import BearerTokenAuth
 from kinto_orm.batch import Batch
 from kinto_orm.bucket import Bucket
@@ -39,6 +40,7 @@ from kinto_orm.errors import (
     ValidationError,
 )
 from kinto_orm.group import Group
+from kinto_orm.history import HistoryEntry
 from kinto_orm.listing import Listing
 from kinto_orm.notices import ServerDeprecationWarning
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
@@ -46,6 +48,8 @@ from kinto_orm.permissions import Authenticated, Everyone, Permissions, Principa
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
 from kinto_orm.server import User
+from kinto_orm.syncing import SyncPlan
+from kinto_orm.tombstones import Tombstone
 from kinto_orm.version import __version__
 
 __all__ = [
@@ -71,6 +75,7 @@ __all__ = [
     "Gone",
     "Group",
     "GroupNotFound",
+    "HistoryEntry",
     "InvalidId",
     "InvalidResponse",
     "JSONPatch",
@@ -80,6 +85,7 @@ __all__ = [
     "MergePatch",
     "NotFound",
     "NotLoaded",
+    "PermissionEntry",
     "Permissions",
     "PermissionsHidden",
     "Plan",
@@ -93,6 +99,8 @@ __all__ = [
     "ServerDeprecationWarning",
     "ServerError",
     "ServiceUnavailable",
+    "SyncPlan",
+    "Tombstone",
     "TooLarge",
     "TransportError",
     "Unauthorized",

@@ -11,6 +11,7 @@ from kinto_orm.batch import Block
 from kinto_orm.collection import Collection
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.group import Group
+from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET
 from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.operations import Ignored
@@ -55,6 +56,11 @@ class Bucket(Resource):
         self._start(id, None, connection, data, permissions)
         if create:
             self._create(if_not_exists=True, safe=True)
+
+    @property
+    def history(self) -> History:
+        """The changes of the bucket and all that is in it, newest first."""
+        return History(self.connection, self)
 
     # -- collections
 

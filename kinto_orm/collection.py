@@ -9,6 +9,7 @@ import attrs
 
 from kinto_orm.batch import Block
 from kinto_orm.conflicts import OnConflict
+from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, COLLECTION
 from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.operations import Ignored
@@ -129,3 +130,8 @@ class Collection(Resource):
     def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
         """A block whose writes go out together: see :meth:`Connection.batch`."""
         return self._batch(ignore, on_conflict)
+
+    @property
+    def history(self) -> History:
+        """The changes of this collection and its records, newest first; see :class:`History`."""
+        return self.bucket.history.filter(collection_id=self.id)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 
+from kinto_orm.access import Access
 from kinto_orm.batch import Block
 from kinto_orm.bucket import Bucket
 from kinto_orm.conflicts import OnConflict
@@ -161,6 +162,13 @@ class Connection(Server):
         See "Batch operations" in Kinto's API reference.
         """
         return Block(self, ignore, on_conflict)
+
+    # -- access
+
+    @property
+    def permissions(self) -> Access:
+        """What this user may do where, lazily: no request until it is read."""
+        return Access(self)
 
     # -- buckets
 

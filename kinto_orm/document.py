@@ -17,7 +17,7 @@ from kinto_orm.changes import Changes, compare
 from kinto_orm.data import Data, owned, same, settle, stored_alike, thawed
 from kinto_orm.errors import NotLoaded
 from kinto_orm.kinds import Kind
-from kinto_orm.patches import Known, difference
+from kinto_orm.patches import WHOLE, Known, difference
 from kinto_orm.permissions import Permissions
 
 Self = TypeVar("Self", bound="Document")
@@ -39,8 +39,6 @@ class Snapshot:
     fields: Mapping[str, Any]
     permissions: Mapping[str, list[str]]
 
-
-_WHOLE = Known()
 
 #: What a server adds on its own: to all objects, to records with a schema, and to
 #: collections under review.
@@ -83,7 +81,7 @@ class Document:
         self._status = status
         self._last_modified = None
         self._source = {}
-        self._known = _WHOLE
+        self._known = WHOLE
         self._shown = None
         self._data = None
         self._permissions = None
@@ -140,6 +138,13 @@ class Document:
             self._data._fields.update(fields)
             self._data._ask(None, None)
         self._replaced = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a plain dict, with ``id`` and ``last_modified``. No request if loaded."""
+        fields = {"id": self.id, **self.data}
+        if self.last_modified is not None:
+            fields["last_modified"] = self.last_modified
+        return fields
 
     @property
     def permissions(self) -> Permissions:
@@ -255,7 +260,7 @@ class Document:
         permissions: Mapping[str, list[str]] | None,
         *,
         sent: Snapshot | None = None,
-        known: Known = _WHOLE,
+        known: Known = WHOLE,
     ) -> None:
         """Hold what the server answered; keep the edits made since ``sent``, by default all.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from kinto_orm.batch import Block
 from kinto_orm.document import Document
@@ -28,38 +28,31 @@ class Driver:
     def run(
         self, verb: Callable[Concatenate[Carrier, P], Steps[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run one verb of :mod:`kinto_orm.plans` to its end, and return its result."""
+        """Run one verb of :mod:`kinto_orm.plans` to its end, and return its result.
+
+        In a dry run it ends at its first write, which is collected; the result is ``None``.
+        """
         steps = verb(ALONE, *args, **kwargs)
+        plan = self.dry_plan()
         try:
             request = next(steps)
-            while True:
+            while plan is None or not plan.collects(request, args[0] if args else None):
                 request = steps.send(self.transport.send(request))
         except StopIteration as end:
             result: T = end.value
             return result
-
-    def perform(self, verb: Callable[..., Steps[None]], document: Document, **options: Any) -> None:
-        """Run a verb on a document: now, or queued where a batch of this connection is open.
-
-        In a dry run, as far as its first write, which is collected instead.
-        """
-        block = current(self, Block)
-        if block is not None:
-            block.add(verb, document, options)
-            return
-        plan = self.dry_plan()
-        if plan is None:
-            self.run(verb, document, **options)
-            return
-        steps = verb(ALONE, document, **options)
-        request = next(steps, None)
-        while request is not None and not plan.collects(request, document):
-            try:
-                request = steps.send(self.transport.send(request))
-            except StopIteration:
-                return
         steps.close()
+        return cast("T", None)
+
+    def perform(self, verb: Callable[..., Steps[Any]], document: Document, **options: Any) -> None:
+        """Run a verb on a document now, or queue it where a batch of this connection is open."""
+        block = current(self, Block)
+        if block is None:
+            self.run(verb, document, **options)
+        else:
+            block.add(verb, document, options)
 
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run that is on, if any."""
-        return current(self.transport.pool, Plan) or self.plan
+        plan = current(self.transport.pool, Plan)
+        return self.plan if plan is None else plan

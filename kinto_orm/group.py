@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, GROUP
 from kinto_orm.resource import Resource
 from kinto_orm.uris import DEFAULT_BUCKET, check_parent
@@ -65,3 +66,8 @@ class Group(Resource):
         if bucket == DEFAULT_BUCKET:
             bucket = self.connection.real_default_bucket
         return f"/buckets/{bucket}/groups/{self.id}"
+
+    @property
+    def history(self) -> History:
+        """The changes of this group, newest first; see :class:`History`."""
+        return self.bucket.history.filter(resource_name="group", group_id=self.id)

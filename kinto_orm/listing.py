@@ -1,10 +1,9 @@
-"""Lazy lists of objects: nothing is asked for until they are read, then page by page."""
+"""Lists of buckets, collections, groups and records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
@@ -12,13 +11,18 @@ from kinto_orm import conflicts, paging, plans
 from kinto_orm.conflicts import OnConflict, check_policy
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
+from kinto_orm.feeds import ChangeFeed
+from kinto_orm.history import Past
+from kinto_orm.lists import LazyList
+from kinto_orm.lookups import timestamp
 from kinto_orm.operations import Ignored
-from kinto_orm.queries import Query, whole_number
-from kinto_orm.streams import tracked, write_each
+from kinto_orm.patches import Known
+from kinto_orm.streams import Stream, tracked, write_each
+from kinto_orm.syncing import SyncPlan
+from kinto_orm.tombstones import Tombstone
 from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
-    from kinto_orm.connection import Connection
     from kinto_orm.resource import Resource
 
 
@@ -27,19 +31,15 @@ D = TypeVar("D")
 
 
 @attrs.frozen(eq=False, repr=False)
-class Listing(Generic[R]):
+class Listing(LazyList[R]):
     """The buckets of a server, the collections or groups of a bucket, the records of a collection.
 
-    Immutable, and re-iterable: each iteration asks anew, ``ceil(N / page)`` GETs for N
-    objects, of which one page is held at a time. Making, slicing or showing one makes no
-    request. Objects come newest first, and know their data but not their permissions.
-    See "Retrieving stored records" in Kinto's API reference.
+    A :class:`LazyList` of objects that know their data but not their permissions.
     """
 
-    connection: Connection
     parent: Document | None
     item: type[R]
-    query: Query = attrs.field(factory=Query)
+    permissions: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def uri(self) -> str:
@@ -51,39 +51,51 @@ class Listing(Generic[R]):
 
     # -- reading
 
-    def __iter__(self) -> Iterator[R]:
-        for page in self.pages():
-            yield from page
+    def _item(self, row: dict[str, Any]) -> R:
+        item: R = self.item.__new__(self.item)
+        item._start_listed(row, self.parent, self.connection, Known(self.query.fields))
+        return item
 
-    def pages(self) -> Iterator[list[R]]:
-        """The list page by page: one GET each. Slices end within a page."""
-        done, wanted = 0, self.query.stop
-        if wanted is not None and wanted <= self.query.start:
-            return
-        pages = paging.Pages(self.uri, self.query.first_page(self.connection.page_size))
-        while pages.more and (wanted is None or done < wanted):
-            rows = self.connection.run(paging.read_page, pages)
-            first = max(self.query.start - done, 0)
-            stop = None if wanted is None else wanted - done
-            done += len(rows)
-            page = [self._listed(row) for row in islice(rows, first, stop)]
-            if page:
-                yield page
+    def _items(self, rows: list[dict[str, Any]]) -> Iterable[R]:
+        return self._permitted(rows) if self.permissions else map(self._item, rows)
 
-    def first(self) -> R | None:
-        """The first object, or ``None``: one GET of one object."""
-        return next(iter(self[:1]), None)
-
-    def count(self) -> int:
-        """How many objects there are: one HEAD. Slices count as much as they hold."""
-        total = self.connection.run(paging.count, self.uri, self.query)
-        stop = total if self.query.stop is None else min(total, self.query.stop)
-        return max(stop - self.query.start, 0)
+    def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        size = self.connection.batch_size or len(rows)
+        for start in range(0, len(rows), size):
+            items = [self._item(row) for row in rows[start : start + size]]
+            stream = Stream(self.connection)
+            for item in items:
+                stream.add(plans.load_permissions, item, {}, (NotFound,))
+            stream.finish()
+            yield from items
 
     @property
     def timestamp(self) -> int:
         """When the list last changed, deletions included, in milliseconds: one HEAD."""
         return self.connection.run(paging.list_timestamp, self.uri)
+
+    def modified_since(self, moment: Any) -> bool:
+        """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
+        return self.connection.run(paging.modified_since, self.uri, timestamp(moment))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """All objects as plain dicts, with ``id`` and ``last_modified``."""
+        return list(self.iter_dicts())
+
+    def iter_dicts(self) -> Iterator[dict[str, Any]]:
+        """The same one by one, for pandas, csv, or JSON lines."""
+        for item in self:
+            yield item.to_dict()
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                'to_pandas() needs pandas: pip install "kinto_orm[pandas]"'
+            ) from error
+        return pandas.DataFrame(self.iter_dicts())
 
     @overload
     def __getitem__(self, wanted: str) -> R: ...
@@ -92,7 +104,7 @@ class Listing(Generic[R]):
     def __getitem__(self, wanted: str | slice) -> R | Listing[R]:
         """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list."""
         if isinstance(wanted, slice):
-            return attrs.evolve(self, query=self.query.sliced(wanted))
+            return self._sliced(wanted)
         if isinstance(wanted, int):
             raise TypeError(
                 f"lists have no positions: write .first() for the first object, "
@@ -124,15 +136,41 @@ class Listing(Generic[R]):
 
     # -- narrowing
 
-    def limit(self, number: int) -> Listing[R]:
-        """At most so many objects."""
-        if whole_number(number) is None:
-            raise ValueError(f"a limit is a number of objects from 0, not {number!r}")
-        return self[:number]
+    def only(self, *names: str) -> Listing[R]:
+        """Just these fields (dotted paths reach inwards): objects that know no others.
 
-    def page_size(self, size: int) -> Listing[R]:
-        """Ask for so many objects at a time; the server may have a lower bound."""
-        return attrs.evolve(self, query=self.query.paged(size))
+        They save what changed in them, never a ``PUT`` that would erase the rest.
+        """
+        return self._with(self.query.narrowed(names, self.fields))
+
+    def with_permissions(self) -> Listing[R]:
+        """With permissions: fetched in batches, one request for each ``batch_max_requests``."""
+        return attrs.evolve(self, permissions=True)
+
+    # -- at other times
+
+    def changes(self, since: Any = None) -> ChangeFeed[R]:
+        """What changed after ``since``, oldest first: objects, and :class:`Tombstone` s.
+
+        An iterator; its ``timestamp`` says at any moment where to go on. It ends with what
+        had changed when it was begun. Of a list with filters it raises ``ValueError``:
+        tombstones have no fields.
+        """
+        if self.query.filters or self.query.start or self.query.stop is not None:
+            raise ValueError(
+                "changes() are those of the whole list: deletions have no fields to filter by; "
+                "filter what you get"
+            )
+        return ChangeFeed(self, 0 if since is None else timestamp(since))
+
+    def at(self, moment: Any) -> Past[R]:
+        """The records as they were at a moment, newest first, rebuilt from the history.
+
+        Raises :class:`CapabilityMissing` where the server keeps none. The whole list, without
+        filters; ids are held in memory, records are not.
+        """
+        self.connection.requires("history")
+        return Past(self, timestamp(moment))
 
     # -- writing
 
@@ -153,6 +191,96 @@ class Listing(Generic[R]):
         made = self._made(id, {} if data is None else data, permissions)
         made._create(if_not_exists, safe)
         return made
+
+    def get_or_create(
+        self,
+        id: str,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> tuple[R, bool]:
+        """The object with that id, made of ``data`` where there is none; whether it was made.
+
+        One PUT: its refusal brings what exists.
+        """
+        made = self._made(id, {} if data is None else data, permissions)
+        created = self.connection.run(plans.create, made, safe=True, if_not_exists=True)
+        return made, created is not False  # None: a dry run took the request
+
+    def update_or_create(
+        self,
+        id: str,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> tuple[R, bool]:
+        """Set these fields of the object with that id, or make it of them; whether it was made.
+
+        One PUT, and where the object exists a PATCH of what differs, with ``If-Match``.
+        """
+        found, created = self.get_or_create(id, data, permissions)
+        if not created:
+            found.data.update(data or {})
+            for name, who in (permissions or {}).items():
+                found.permissions[name] = who
+            found.save()
+        return found, created
+
+    def create_many(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        if_not_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Make an object of each mapping, in batches; see :meth:`Collection.save_records`.
+
+        Takes an iterator of any length, in constant memory. Returns how many there are now.
+        """
+        options = {"safe": self.connection.safe, "if_not_exists": if_not_exists}
+        made = (self._made(None, row, None) for row in tracked(rows, progress))
+        return write_each(self.connection, plans.create, made, options, ignore)
+
+    def delete(self) -> list[Tombstone]:
+        """Delete everything that matches; one DELETE for as much as the server takes at once.
+
+        Not after ``limit()`` or a slice. Returns the tombstones. Attachments stay on the
+        server. If it is interrupted, calling it again deletes the rest.
+        """
+        if self.query.start or self.query.stop is not None:
+            raise ValueError("delete() takes every match: not after limit() or a slice")
+        query = attrs.evolve(self.query, fields=None, sort=None)
+        pages = paging.Pages(self.uri, query.every_match())
+        gone: list[Tombstone] = []
+        while pages.more:
+            rows = self.connection.run(paging.delete_page, pages)
+            if rows is None:  # a dry run took the request
+                break
+            gone += [Tombstone(row["id"], row["last_modified"]) for row in rows]
+        return gone
+
+    def sync_from(
+        self,
+        rows: Iterable[Any],
+        key: str = "id",
+        *,
+        delete: bool = False,
+        dry_run: bool = False,
+        on_conflict: OnConflict = None,
+        progress: bool = False,
+    ) -> SyncPlan:
+        """Make the list hold these rows: create, update and (on request) delete what differs.
+
+        ``rows`` are dicts or objects; ``key`` names the field that tells which row is which
+        object. All rows are read before anything is sent, the list once, page by page; writes
+        go out in batches. With ``dry_run`` nothing is sent: look at the plan, then
+        ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
+        ``plan.again(rows)`` syncs anew, reading only what changed since.
+        """
+        plan = SyncPlan(self, key, delete, on_conflict)
+        plan.compare(rows)
+        if not dry_run:
+            plan.apply(progress=progress)
+        return plan
 
     def _delete_one(
         self,
@@ -205,11 +333,6 @@ class Listing(Generic[R]):
     def _made(self, id: str | None, data: Any, permissions: Any) -> R:
         made: R = self.item.__new__(self.item)
         made._start(id, self.parent, self.connection, data, permissions)
-        return made
-
-    def _listed(self, row: dict[str, Any]) -> R:
-        made: R = self.item.__new__(self.item)
-        made._start_listed(row, self.parent, self.connection)
         return made
 
 

@@ -13,7 +13,7 @@ from kinto_orm.dryrun import Plan
 from kinto_orm.envelopes import fits
 from kinto_orm.messages import BATCHED, READING, Request, Response, Steps
 
-Verb: TypeAlias = "Callable[..., Steps[None]]"
+Verb: TypeAlias = "Callable[..., Steps[Any]]"
 Ignored: TypeAlias = "type[Exception] | Iterable[type[Exception]]"
 
 

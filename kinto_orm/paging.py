@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,13 +11,19 @@ from kinto_orm.messages import Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
 from kinto_orm.queries import Query, encode_query
 
+#: The fields without which a row is not an object.
+OBJECT = ("id", "last_modified")
+
 
 class Pages:
     """Where the reading of a list stands."""
 
-    def __init__(self, uri: str, query: str) -> None:
+    def __init__(self, uri: str, query: str, needs: Collection[str] = OBJECT) -> None:
         self.uri = uri
+        self._needs = needs
+        self.first = query
         self.query: str | None = query
+        self.timestamp: int | None = None  # of the whole list, when its first page was read
         self._read = 0
         self._mark: Any = None
 
@@ -24,18 +31,35 @@ class Pages:
     def more(self) -> bool:
         return self.query is not None
 
+    def rows(self, response: Response) -> list[dict[str, Any]]:
+        """The rows of an answer, which have to be what they should be."""
+        rows = response.body.get("data") if isinstance(response.body, dict) else None
+        if not isinstance(rows, list) or not all(map(self._is_right, rows)):
+            raise InvalidResponse(response, "the answer is not a list of Kinto objects")
+        return rows
+
+    def _is_right(self, row: Any) -> bool:
+        if not isinstance(row, dict):
+            return False
+        for name in self._needs:
+            if not isinstance(row.get(name), int if name == "last_modified" else str):
+                return False
+        return row.get("id") != ""
+
     def turn(self, response: Response, rows: list[dict[str, Any]]) -> None:
         """Take the query of the next page, on the same URI and never on another host.
 
         A server may repeat pages for ever (with new tokens), so some page read before is
         kept in mind: at 1, 2, 4, 8 … pages, which finds a circle of any length.
         """
+        if self.timestamp is None:
+            self.timestamp = response.etag
         link = response.headers.get("next-page")
         self.query = urlsplit(link).query if link else None
         if not rows:
             self.query = None  # nothing follows an empty page, whatever the link says
             return
-        page = [(row.get("id"), row.get("last_modified")) for row in (rows[0], rows[-1])]
+        page = [[row.get(name) for name in self._needs] for row in (rows[0], rows[-1])]
         if self.query is not None and page == self._mark:
             raise InvalidResponse(response, "the server repeats a page of the list for ever")
         self._read += 1
@@ -46,23 +70,14 @@ class Pages:
 def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
     """GET the next page of a list."""
     response = checked((yield Request("GET", pages.uri, pages.query or "")))
-    rows = response.body.get("data") if isinstance(response.body, dict) else None
-    if not isinstance(rows, list) or not all(map(_is_object, rows)):
-        raise InvalidResponse(response, "the answer is not a list of Kinto objects")
+    rows = pages.rows(response)
     pages.turn(response, rows)
     return rows
 
 
-def _is_object(row: Any) -> bool:
-    if not isinstance(row, dict):
-        return False
-    id, timestamp = row.get("id"), row.get("last_modified")
-    return isinstance(id, str) and id != "" and isinstance(timestamp, int)
-
-
 def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
-    response = checked((yield Request("HEAD", uri, encode_query(query.params))))
+    response = checked((yield Request("HEAD", uri, encode_query(query.matching()))))
     total = response.headers.get("total-objects") or response.headers.get("total-records", "")
     if not total.isdigit():
         raise InvalidResponse(response, "the server does not say how many objects there are")
@@ -75,3 +90,22 @@ def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
     if response.etag is None:
         raise InvalidResponse(response, "the list has no ETag")
     return response.etag
+
+
+def modified_since(carrier: Carrier, uri: str, timestamp: int) -> Steps[bool]:
+    """HEAD a list, conditional: 304 is an unchanged one."""
+    condition = {"If-None-Match": f'"{timestamp}"'}
+    response = yield Request("HEAD", uri, "", condition)
+    return response.status != 304 and bool(checked(response))
+
+
+def delete_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
+    """DELETE what matches: as much as the server takes at once."""
+    response = yield Request("DELETE", pages.uri, pages.query or "")
+    if response.status == 400 and response.repeated and pages.query != pages.first:
+        # The first attempt used up the page's token; what is left is found anew.
+        pages.query = pages.first
+        return []
+    rows = pages.rows(checked(response))
+    pages.turn(response, rows)
+    return rows

@@ -210,6 +210,10 @@ class Known:
         }
 
 
+#: Of an object that was loaded in full.
+WHOLE = Known()
+
+
 def writes(
     before: Mapping[str, Any],
     after: Mapping[str, Any],

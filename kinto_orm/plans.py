@@ -157,10 +157,10 @@ def create(
     safe: bool,
     if_match: Timestamp = None,
     if_not_exists: bool = False,
-) -> Steps[None]:
+) -> Steps[bool]:
     """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already.
 
-    The latter never overwrites, ``safe`` or not.
+    The latter never overwrites, ``safe`` or not. Whether the object was made.
     """
     held = document._permissions
     given = {name: who for name, who in (held._held() if held else {}).items() if who}
@@ -174,6 +174,7 @@ def create(
         if not if_not_exists or error.remote is None:
             raise
         document._become(error.details["existing"], None)
+        return False
     except Forbidden:
         # Whoever may write an object but not create its siblings gets 403 where it exists.
         if not if_not_exists:
@@ -182,6 +183,8 @@ def create(
         if response.status != 200:
             raise
         document._become(*envelope(response))
+        return False
+    return True
 
 
 def delete(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from kinto_orm.history import History
 from kinto_orm.kinds import COLLECTION, RECORD
 from kinto_orm.resource import Resource
 from kinto_orm.uris import check_parent
@@ -44,3 +45,10 @@ class Record(Resource):
     @property
     def bucket(self) -> Bucket:
         return self.collection.bucket
+
+    @property
+    def history(self) -> History:
+        """The changes of this record, newest first; see :class:`History`."""
+        return self.bucket.history.filter(
+            resource_name="record", collection_id=self.collection.id, record_id=self.id
+        )

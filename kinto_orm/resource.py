@@ -12,7 +12,7 @@ from kinto_orm.batch import Block
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
 from kinto_orm.operations import Ignored
-from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.patches import WHOLE, BasicPatch, JSONPatch, Known, MergePatch
 from kinto_orm.uris import check_id, new_id
 
 if TYPE_CHECKING:
@@ -57,11 +57,15 @@ class Resource(Document):
                 self._shown = self.permissions._held()
 
     def _start_listed(
-        self, row: dict[str, Any], parent: Document | None, connection: Connection
+        self,
+        row: dict[str, Any],
+        parent: Document | None,
+        connection: Connection,
+        known: Known = WHOLE,
     ) -> None:
         self._connection = connection
         self._begin(row["id"], parent, Status.REFERENCE)
-        self._take(row, None)
+        self._take(row, None, known=known)
 
     @property
     def connection(self) -> Connection:

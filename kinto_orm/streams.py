@@ -57,7 +57,16 @@ def write_each(
     options: dict[str, Any],
     ignore: Ignored = (),
 ) -> int:
-    """Apply a verb to each document, in envelopes and constant memory; how many it was.
+    """Apply a verb to each document, see :func:`write_all`."""
+    return write_all(connection, ((verb, document, options) for document in documents), ignore)
+
+
+def write_all(
+    connection: Connection,
+    operations: Iterable[tuple[Verb, Document, dict[str, Any]]],
+    ignore: Ignored = (),
+) -> int:
+    """Run verbs on documents, in envelopes and constant memory; how many it was.
 
     Inside a block the documents join its batch. Raises :class:`BatchError` at the end if
     anything failed. If the iterable itself raises, what was sent before stays, what was
@@ -67,15 +76,15 @@ def write_each(
         joined = 0
         block = Block(connection, ignore)
         with block:
-            for document in documents:
-                block.add(verb, document, options)
+            for operation in operations:
+                block.add(*operation)
                 joined += 1
         return joined
     ignored = error_types(ignore)
     stream = Stream(connection)
     try:
-        for document in documents:
-            stream.add(verb, document, options, ignored)
+        for operation in operations:
+            stream.add(*operation, ignored)
             if stream.waiting > 1 and stream.waiting >= (connection.batch_size or CHUNK):
                 stream.send()
     except BaseException as error:

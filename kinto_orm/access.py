@@ -1,0 +1,48 @@
+"""What a user may do where, all over the server.
+
+Needs the server's ``permissions_endpoint`` capability. See "Permissions endpoint" in
+Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from kinto_orm.entries import Entries, Entry
+
+
+class PermissionEntry(Entry):
+    """What this user may do with one object: ``uri``, ``resource_name``, ``permissions``
+    (a list of the server's names), and the ids: ``bucket_id``, ``collection_id`` …
+    """
+
+    if TYPE_CHECKING:
+        uri: str
+        resource_name: str
+        permissions: list[str]
+
+
+@attrs.frozen(eq=False, repr=False)
+class Access(Entries[PermissionEntry]):
+    """The objects that name this user in their permissions, and the root of the server.
+
+    Objects that can be reached through their bucket or collection only are not listed.
+    """
+
+    fields = frozenset(
+        ["uri", "resource_name", "id", "bucket_id", "collection_id", "group_id", "record_id"]
+    )
+    needs: ClassVar[tuple[str, ...]] = ("uri",)
+
+    @property
+    def uri(self) -> str:
+        return "/permissions"
+
+    def _item(self, row: dict[str, Any]) -> PermissionEntry:
+        return PermissionEntry(row)
+
+    def _reading(self) -> Any:
+        self.connection.requires("permissions_endpoint")
+        return Entries._reading(self)

@@ -1,0 +1,55 @@
+"""Lists of what is not an object: changes of the past, permissions elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from kinto_orm.data import thawed
+from kinto_orm.lists import LazyList
+
+E = TypeVar("E", bound="Entry")
+
+
+@attrs.frozen(repr=False)
+class Entry:
+    """One row of a list that is not of objects: its fields are attributes."""
+
+    fields: Mapping[str, Any] = attrs.field(converter=thawed)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "fields":
+            raise AttributeError(name)
+        try:
+            return self.fields[name]
+        except KeyError:
+            raise AttributeError(
+                f"this {type(self).__name__} has no {name!r}; it has {', '.join(self.fields)}"
+            ) from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.fields]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
+        return f"{type(self).__name__}({shown})"
+
+
+@attrs.frozen(eq=False, repr=False)
+class Entries(LazyList[E]):
+    """A lazy list of entries, which have no totals on the server: ``count()`` reads them."""
+
+    def _item(self, row: dict[str, Any]) -> E:
+        raise NotImplementedError
+
+    def count(self) -> int:
+        """How many there are: the list is read."""
+        return sum(1 for _ in self)
+
+    def exists(self) -> bool:
+        """Whether there is anything: one GET of one entry."""
+        return self.first() is not None

@@ -1,0 +1,117 @@
+"""Who changed what, and when; and lists as they were.
+
+Needs the server's ``history`` capability. See "History" in Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from kinto_orm import paging
+from kinto_orm.document import Document
+from kinto_orm.entries import Entries, Entry
+from kinto_orm.lists import LazyList
+
+if TYPE_CHECKING:
+    from kinto_orm.listing import Listing
+    from kinto_orm.resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+
+class HistoryEntry(Entry):
+    """One change: ``action`` (create, update, delete), ``user_id``, ``date``, ``uri``,
+    ``resource_name``, ``target.data`` and ``target.permissions`` as they were after it,
+    ``last_modified`` in milliseconds.
+    """
+
+    if TYPE_CHECKING:
+        id: str
+        last_modified: int
+        action: str
+        user_id: str
+        uri: str
+        resource_name: str
+        target: Any
+
+    @property
+    def date(self) -> datetime:
+        """When it was, an aware ``datetime``."""
+        # Before Python 3.11, "Z" is not read.
+        return datetime.fromisoformat(self.fields["date"].replace("Z", "+00:00"))
+
+
+@attrs.frozen(eq=False, repr=False)
+class History(Entries[HistoryEntry]):
+    """The changes in a bucket, newest first. Needs the ``history`` capability."""
+
+    bucket: Document
+
+    fields = frozenset(
+        {"id", "last_modified", "date", "action", "uri", "user_id", "resource_name", "target"}
+        | {"bucket_id", "collection_id", "group_id", "record_id"}
+    )
+
+    @property
+    def uri(self) -> str:
+        return f"{self.bucket.uri}/history"
+
+    def _item(self, row: dict[str, Any]) -> HistoryEntry:
+        return HistoryEntry(row)
+
+    def _reading(self) -> Any:
+        self.connection.requires("history")
+        return LazyList._reading(self)
+
+    def delete(self) -> int:
+        """Purge the entries that match, for good; how many there were. One DELETE a page."""
+        self.connection.requires("history")
+        query = attrs.evolve(self.query, fields=None, sort=None)
+        pages = paging.Pages(self.uri, query.every_match())
+        purged = 0
+        while pages.more:
+            rows = self.connection.run(paging.delete_page, pages)
+            if rows is None:  # a dry run took the request
+                break
+            purged += len(rows)
+        return purged
+
+
+class Past(Generic[R]):
+    """The records of a collection at a moment, newest first; each iteration asks anew.
+
+    Rebuilt from the history, since Kinto's own snapshots forget what was deleted later.
+    What was purged from the history, or never kept, is missing.
+    """
+
+    def __init__(self, listing: Listing[R], moment: int) -> None:
+        self.timestamp = moment
+        self._listing = listing
+
+    def __repr__(self) -> str:
+        return f"<{self._listing!r} at {self.timestamp}>"
+
+    def __iter__(self) -> Iterator[R]:
+        listing = self._listing
+        collection = listing.parent
+        assert collection is not None
+        assert collection._parent is not None
+        entries = History(listing.connection, collection._parent).filter(
+            collection_id=collection.id,
+            resource_name__in=["record", "collection"],
+            # An entry can be dated a little before or after the change itself.
+            target__data__last_modified__max=self.timestamp,
+        )
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.resource_name == "collection":
+                if entry.action == "delete":
+                    return  # and with it all records that came before
+            elif entry.record_id not in seen:
+                seen.add(entry.record_id)
+                if entry.action != "delete":
+                    yield listing._item(dict(entry.target["data"]))
