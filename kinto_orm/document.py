@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from copy import copy
 from enum import Enum, auto
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote
 
 import attrs
 
@@ -96,7 +97,8 @@ class Document:
     def uri(self) -> str:
         """The path below the server's URL, such as ``/buckets/b/collections/c``."""
         above = self._parent.uri if self._parent is not None else ""
-        return f"{above}/{self.kind.plural}/{self._id}"
+        # Ids of lists are the server's, and Kinto lets a line end through.
+        return f"{above}/{self.kind.plural}/{quote(self._id, safe='')}"
 
     @property
     def last_modified(self) -> int | None:

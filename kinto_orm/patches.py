@@ -58,6 +58,10 @@ class MergePatch(_DataPatch):
     content_type = MERGE_PATCH
 
 
+def _operations(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return list(given)
+
+
 @attrs.frozen
 class JSONPatch:
     """A list of RFC 6902 operations on ``/data/…`` and ``/permissions/…``.
@@ -66,7 +70,7 @@ class JSONPatch:
     ``{"op": "add", "path": "/permissions/record:create", "value": ["account:bob"]}``.
     """
 
-    operations: Iterable[Mapping[str, Any]] = attrs.field(converter=list)
+    operations: list[Mapping[str, Any]] = attrs.field(converter=_operations)
 
     content_type: ClassVar[str] = JSON_PATCH
 
@@ -79,6 +83,7 @@ class JSONPatch:
                 )
 
     def encoded(self) -> bytes:
+        """The body of the request."""
         return encode(self.operations)
 
 

@@ -127,6 +127,10 @@ class Principals(MutableSet[str]):
         self.add(value)
         return self
 
+    def __add__(self, value: Any) -> list[str]:
+        """These and others, as a list; ``+=`` adds them here."""
+        return [*self, *(one for one in principals(value) if one not in self)]
+
     def __iadd__(self, value: Any) -> Principals:
         self.add(value)
         return self

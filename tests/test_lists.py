@@ -459,7 +459,6 @@ def test_objects_of_a_list_are_loaded_and_belong_to_its_parent(
     assert log == []
 
 
-@pytest.mark.xfail(strict=True, reason="the line end is lost on the way: r1 is deleted")
 def test_an_object_with_an_odd_id_is_never_taken_for_another_one(
     kinto: Connection, server: WatchedServer
 ) -> None:

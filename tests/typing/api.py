@@ -201,8 +201,7 @@ def verbs_return_the_type_they_were_called_on(
 
 
 def json_patches_take_operations(record: Record) -> None:
-    # A known flaw that is no error to be: the converter of `operations` is not understood.
-    record.patch(JSONPatch([{"op": "remove", "path": "/data/a"}]))  # type: ignore[list-item]
+    record.patch(JSONPatch([{"op": "remove", "path": "/data/a"}]))
 
 
 def data_is_a_mapping_that_reads_and_writes_as_attributes(record: Record) -> None:
@@ -252,13 +251,11 @@ def permissions_are_sets_that_can_be_added_to_and_assigned(
 
 
 def permissions_can_be_added_to_by_name(bucket: Bucket, todo: Collection, group: Group) -> None:
-    # A known flaw that is no error to be: where an attribute takes more when it is set than it
-    # gives when it is read, mypy looks for `+` instead of `+=`, and Principals have none.
     friends = ["account:natim", "account:niko"]
-    bucket.permissions.write += friends  # type: ignore[operator]
-    bucket.permissions.create_collection += friends  # type: ignore[operator]
-    bucket.permissions.create_group += "account:bob"  # type: ignore[operator]
-    todo.permissions.create_record += group  # type: ignore[operator]
+    bucket.permissions.write += friends
+    bucket.permissions.create_collection += friends
+    bucket.permissions.create_group += "account:bob"
+    todo.permissions.create_record += group
 
 
 def misspelt_names_are_errors(kinto: Connection, record: Record, records: Listing[Record]) -> None:
