@@ -185,6 +185,9 @@ class Document:
 
     # -- edits
 
+    def _check(self) -> None:
+        """Refuse, before anything is sent, what the server would refuse."""
+
     @property
     def changes(self) -> Changes:
         """What ``save()`` would send; false when nothing would be sent. No request."""

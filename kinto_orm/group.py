@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from kinto_orm.data import same
+from kinto_orm.document import Status
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, GROUP
+from kinto_orm.members import Members, checked_members
 from kinto_orm.resource import Resource
 from kinto_orm.uris import DEFAULT_BUCKET, check_parent
 
@@ -51,9 +54,39 @@ class Group(Resource):
         if data is not None or permissions is not None:
             self._source.setdefault("members", [])
 
+    def _check(self) -> None:
+        members = self._fields().get("members")
+        if not self._known_already(members):
+            if not isinstance(members, (list, tuple)):
+                raise TypeError(f"the members of {self.uri} are a list, not {members!r}")
+            for member in members:
+                if not isinstance(member, str):
+                    raise TypeError(f"{member!r} cannot be in a group: members are strings")
+            checked_members(members)
+
+    def _known_already(self, members: Any) -> bool:
+        if self._status is Status.NEW:
+            return False
+        return same(self._source.get("members"), members)
+
     @property
     def bucket(self) -> Bucket:
         return cast("Bucket", self._parent)
+
+    @property
+    def members(self) -> Members:
+        """Who is in the group: an ordered set of principals that can be edited.
+
+        ``group.members += ["account:bob", account]``, then ``group.save()``. See "Groups"
+        in Kinto's API reference.
+        """
+        return Members(self)
+
+    @members.setter
+    def members(self, value: Any) -> None:
+        # else: the second half of ``group.members += …``
+        if not isinstance(value, Members) or value._group is not self:
+            self.data["members"] = checked_members(value)
 
     @property
     def principal(self) -> str:

@@ -115,6 +115,7 @@ def _writes(carrier: Carrier, document: Document) -> list[Write]:
 
 
 def _send(document: Document, write: Write, headers: dict[str, str]) -> Steps[None]:
+    document._check()
     sent = document._snapshot(write.data, write.permissions)
     if write.content_type != JSON:
         headers = {**headers, "Content-Type": write.content_type}

@@ -1,0 +1,118 @@
+"""Who is in a group: an ordered set of principals, kept in the group's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, MutableSet, Set
+from typing import Any
+
+import attrs
+
+from kinto_orm.document import Document
+from kinto_orm.permissions import Everyone, principals
+
+
+def checked_members(value: Any) -> list[str]:
+    """The principals that ``value`` stands for, if all of them can be in a group.
+
+    Kinto takes users only: neither groups nor everybody.
+    """
+    for one in [value] if hasattr(value, "principal") else value if _several(value) else ():
+        if getattr(getattr(one, "kind", None), "name", None) == "group":
+            # Not asked for its principal: in the default bucket that takes a request.
+            raise ValueError(f"{one!r} cannot be in a group: groups have users as members")
+    members = principals(value)
+    for member in members:
+        if member.startswith("/buckets/") or member == Everyone:
+            raise ValueError(
+                f"{member!r} cannot be in a group: groups have users as members, "
+                "such as 'account:alice'"
+            )
+    return members
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, (list, tuple, Set))
+
+
+@attrs.frozen(eq=False, repr=False)
+class Members(MutableSet[str]):
+    """The principals in a group: ``+=``, ``-=``, ``add``, ``discard``, ``remove``, ``in``, ``==``.
+
+    Takes a string, an :class:`Account`, or several; a group or ``Everyone``, which Kinto
+    refuses, is a ``ValueError``. Edits are edits of ``group.data["members"]``, in order and
+    once each, sent by ``group.save()``. On a reference the first use loads the group.
+    """
+
+    _group: Document
+
+    def _held(self) -> list[str]:
+        held = self._group.data.get("members")
+        return held if isinstance(held, list) else []
+
+    def __contains__(self, value: object) -> bool:
+        held = self._held()
+        return all(one in held for one in principals(value))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self._held()))
+
+    def __len__(self) -> int:
+        return len(set(self._held()))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (Set, list, tuple)):
+            return set(self._held()) == set(principals(other))
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> set[Any]:
+        return set(it)
+
+    def add(self, value: Any) -> None:
+        """Add a user, or several."""
+        wanted = checked_members(value)
+        new = [one for one in wanted if one not in self._held()]
+        if new:
+            self._replace([*self._held(), *new])
+
+    def discard(self, value: Any) -> None:
+        """Take users out, whether they are in or not."""
+        unwanted = set(principals(value))
+        if not unwanted.isdisjoint(self._held()):
+            self._replace([one for one in self._held() if one not in unwanted])
+
+    def remove(self, value: Any) -> None:
+        """Take users out; ``KeyError`` if one of them is not in."""
+        for one in principals(value):
+            if one not in self._held():
+                raise KeyError(one)
+        self.discard(value)
+
+    def clear(self) -> None:
+        """Take everybody out."""
+        self._replace([])
+
+    def _replace(self, members: list[str]) -> None:
+        data = self._group.data
+        held = data.get("members")
+        if isinstance(held, list):
+            held[:] = members  # whoever holds the list goes on holding it
+        else:
+            data["members"] = members
+
+    def __ior__(self, value: Any) -> Members:  # type: ignore[misc]
+        self.add(value)
+        return self
+
+    def __iadd__(self, value: Any) -> Members:
+        self.add(value)
+        return self
+
+    def __isub__(self, value: Any) -> Members:  # type: ignore[misc]
+        self.discard(value)
+        return self
