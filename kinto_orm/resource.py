@@ -243,6 +243,9 @@ class Resource(Document):
     if not TYPE_CHECKING:  # a type checker should still find misspelt names
 
         def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                # A property that raised NotLoaded, which says more.
+                return object.__getattribute__(self, name)
             raise AttributeError(
                 f"a {type(self).__name__} has no attribute {name!r}; its fields are in .data",
                 name=name,

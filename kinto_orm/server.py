@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -11,6 +12,10 @@ from kinto_orm import plans
 from kinto_orm.driver import Driver
 from kinto_orm.errors import CapabilityMissing
 from kinto_orm.transport import Transport
+
+Self = TypeVar("Self", bound="Server")
+
+_GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
 
 @attrs.frozen
@@ -26,11 +31,17 @@ class User:
     def principal(self) -> str:
         return self.id
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that the user is in, as principals: ``/buckets/b/groups/g``."""
+        return tuple(one for one in self.principals if _GROUP.match(one))
+
 
 class Server(Driver):
     """The root of a Kinto server: its settings, its capabilities, its idea of the user.
 
-    All of it comes from one GET, the first time that something is read.
+    All of it comes from one GET, the first time that something is read, and is kept:
+    ``refresh()`` asks again, such as after a user was put into a group.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -44,6 +55,11 @@ class Server(Driver):
         if self._server_info is None:
             self._server_info = self.run(plans.server_info)
         return self._server_info
+
+    def refresh(self: Self) -> Self:
+        """Ask again what the server is and who it takes us for: one GET of its root."""
+        self._server_info = self.run(plans.server_info)
+        return self
 
     @property
     def batch_size(self) -> int:

@@ -220,10 +220,11 @@ class Transport:
         prepared.url = url
         prepared.hooks = {"response": []}
         prepared.headers = CaseInsensitiveDict(self.headers.sent)
-        if request.content is not None:
-            prepared.body = request.content
+        content = request.wire
+        if content is not None:
+            prepared.body = content
             prepared.headers["Content-Type"] = JSON
-            prepared.headers["Content-Length"] = str(len(request.content))
+            prepared.headers["Content-Length"] = str(len(content))
         elif request.stream is not None:
             prepared.body = request.stream  # type: ignore[assignment]  # requests iterates over it
             prepared.headers["Content-Type"] = request.stream.content_type
@@ -257,7 +258,8 @@ class Transport:
             return Response(status, headers, None, request)
         if "json" in headers.get("content-type", ""):
             try:
-                return Response(status, headers, json.loads(content), request)
+                body = request.understood(json.loads(content))
+                return Response(status, headers, body, request)
             except (ValueError, RecursionError) as error:
                 text = content[:1000].decode("utf-8", "replace")
                 raise InvalidResponse(

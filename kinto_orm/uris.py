@@ -10,6 +10,7 @@ from kinto_orm.errors import InvalidId
 from kinto_orm.kinds import Kind
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*\Z")
+_ACCOUNT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_+.@-]*\Z")
 
 
 def check_id(value: Any, what: str) -> str:
@@ -24,6 +25,18 @@ def check_id(value: Any, what: str) -> str:
         raise InvalidId(
             f"{value!r} cannot be the id of a {what}: Kinto takes letters, digits, '-' and '_', "
             "the first of them a letter or a digit"
+        )
+    return value
+
+
+def check_account_id(value: Any) -> str:
+    """The name of an account as it is, if Kinto accepts it: an e-mail address may be one."""
+    if not isinstance(value, str):
+        raise InvalidId(f"the id of an account must be a string, not {type(value).__name__}")
+    if not _ACCOUNT.match(value):
+        raise InvalidId(
+            f"{value!r} cannot be the id of an account: Kinto takes letters, digits, '-', '_', "
+            "'+', '.' and '@', the first of them a letter or a digit"
         )
     return value
 
