@@ -108,15 +108,22 @@ class Connection(Server):
         other._begin(self.transport.pool, self._current_options().overridden(overrides))
         if other.plan is not None and self.plan is not None:
             other.plan = self.plan
+        if not {"auth", "headers"} & overrides.keys():
+            other._server_info = self._server_info
         return other
 
     def _current_options(self) -> Options:
         return attrs.evolve(
-            self._options, headers=dict(self.headers), safe=self.safe, page_size=self.page_size
+            self._options,
+            auth=self.transport.auth,
+            headers=dict(self.headers),
+            safe=self.safe,
+            page_size=self.page_size,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (type(self), self.server_url, self._current_options().without_hooks())
+        options = self._current_options().without_hooks()
+        return _reopened, (type(self), self.server_url, options, self.transport.pool.given)
 
     def close(self) -> None:
         """Close the sockets. The connection opens new ones if it is used again."""
@@ -269,10 +276,12 @@ def connect(server_url: str | None, auth: Any) -> Connection:
     return Connection(server_url, auth)
 
 
-def _reopened(cls: type[Connection], server_url: str, options: Options) -> Connection:
+def _reopened(
+    cls: type[Connection], server_url: str, options: Options, session: requests.Session | None
+) -> Connection:
     """A connection that was pickled, with sockets of its own."""
     connection = object.__new__(cls)
-    connection._begin(Pool(server_url, None), options)
+    connection._begin(Pool(server_url, session, travelled=True), options)
     return connection
 
 

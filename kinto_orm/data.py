@@ -258,11 +258,15 @@ def stored_alike(mine: Any, stored: Any) -> bool:
             and len(mine) == len(stored)
             and all(map(stored_alike, mine, stored))
         )
-    numbers = (
-        isinstance(one, (int, float)) and not isinstance(one, bool) for one in (mine, stored)
-    )
-    if all(numbers):
-        return math.isclose(mine, stored, rel_tol=1e-14)
+    if _number(mine) and _number(stored):
+        if mine == stored:
+            return True
+        if isinstance(mine, int) and -(2**63) <= mine < 2**64 and isinstance(stored, int):
+            return False  # such integers are kept
+        try:
+            return math.isclose(mine, stored, rel_tol=1e-14)
+        except OverflowError:
+            return False
     return same(mine, stored)
 
 

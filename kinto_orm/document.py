@@ -41,15 +41,19 @@ class Snapshot:
     permissions: Mapping[str, list[str]]
 
 
-#: What a server adds on its own: to all objects, to records with a schema, and to
-#: collections under review.
-SET_BY_SERVER = frozenset(
-    {"id", "last_modified", "schema", "status", "signature"}
-    | {"last_edit_by", "last_edit_date", "last_editor_comment"}
-    | {"last_review_request_by", "last_review_request_date"}
-    | {"last_review_by", "last_review_date", "last_reviewer_comment"}
-    | {"last_signature_by", "last_signature_date"}
-)
+#: What a server adds to an object that is made: to records of a collection with a schema,
+#: and to collections under review.
+SET_BY_SERVER = {
+    "record": frozenset({"id", "last_modified", "schema"}),
+    "collection": frozenset(
+        {"id", "last_modified", "status", "signature"}
+        | {"last_edit_by", "last_edit_date", "last_editor_comment"}
+        | {"last_review_request_by", "last_review_request_date"}
+        | {"last_review_by", "last_review_date", "last_reviewer_comment"}
+        | {"last_signature_by", "last_signature_date"}
+    ),
+}
+_SET_ON_ALL = frozenset({"id", "last_modified"})
 
 
 @attrs.define(eq=False, repr=False, init=False)
@@ -247,11 +251,15 @@ class Document:
     def _holds_sent(self, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
         """Whether the server's fields are what ``sent`` wanted to make of them."""
         if self._status is Status.NEW:
-            ours = existing.keys() - SET_BY_SERVER <= sent.fields.keys()
+            added = SET_BY_SERVER.get(self.kind.name, _SET_ON_ALL)
+            ours = existing.keys() - added <= sent.fields.keys()
             before: Mapping[str, Any] = {}
         else:
-            ours = not any(name in existing for name in self._source if name not in sent.fields)
             before = self._source
+            left = {name for name in before if name in existing and name not in sent.fields}
+            if self.kind.name == "record" and isinstance(existing.get("schema"), int):
+                left.discard("schema")  # the server puts it back: the version of the schema
+            ours = not left
         return ours and all(
             name in existing and stored_alike(value, existing[name])
             for name, value in difference(before, sent.fields).changed.items()

@@ -49,6 +49,7 @@ class Request:
     ``content`` is the JSON body as bytes, encoded once, when the request was planned;
     ``stream`` is a body of another kind. What a file is fetched from is no path but a URL,
     which may be on another host.
+    ``once``: it must not be sent again where it may have been carried out.
     """
 
     method: str
@@ -57,6 +58,7 @@ class Request:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     content: bytes | None = attrs.field(default=None, repr=False)
     stream: Stream | None = attrs.field(default=None, repr=False)
+    once: bool = attrs.field(default=False, repr=False)
 
     @property
     def target(self) -> str:
@@ -98,22 +100,22 @@ class Response:
     @property
     def etag(self) -> int | None:
         """The ``ETag`` header as the timestamp that it is, in milliseconds."""
-        value = self.headers.get("etag", "").strip('"')
-        return int(value) if value.isdigit() else None
+        return whole_number(self.headers.get("etag", "").strip('"'))
 
     @property
     def retry_after(self) -> float | None:
         """The ``Retry-After`` header in seconds, be it a number or a date."""
         value = self.headers.get("retry-after", "").strip()
-        if value.isdigit():
-            return float(value)
+        seconds = whole_number(value)
+        if seconds is not None:
+            return float(seconds)
         try:
             moment = parsedate_to_datetime(value)
-        except (TypeError, ValueError):
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=timezone.utc)
+            return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
+        except (TypeError, ValueError, OverflowError):
             return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
 
 
 @attrs.frozen
@@ -135,3 +137,8 @@ BATCHED = Carrier(patch_types=False, not_modified=False)
 def precondition(timestamp: int) -> dict[str, str]:
     """The header that lets a write through only if nobody else wrote since ``timestamp``."""
     return {"If-Match": f'"{timestamp}"'}
+
+
+def whole_number(digits: str) -> int | None:
+    """A number that a header holds; ``None`` for anything else, or one that nobody means."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None

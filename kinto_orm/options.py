@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -32,7 +33,7 @@ def _check_timeout(_: object, __: object, timeout: Any) -> None:
     parts = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
     for part in parts:
         if part is not None and (
-            isinstance(part, bool) or not isinstance(part, (int, float)) or part <= 0
+            isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 < part < math.inf
         ):
             raise ValueError(
                 "timeout is a number of seconds, a tuple (to connect, to read), or None to wait "

@@ -8,7 +8,7 @@ reaches inside objects and removes fields, a JSON Patch (RFC 6902) lists operati
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -16,7 +16,13 @@ from kinto_orm.data import same
 from kinto_orm.encoding import encode
 from kinto_orm.errors import NotLoaded
 from kinto_orm.messages import JSON, JSON_PATCH, MERGE_PATCH
+from kinto_orm.patching import applied, merged
 from kinto_orm.permissions import principals
+
+#: Fields, and lists of principals by permission.
+State: TypeAlias = "tuple[dict[str, Any], Mapping[str, list[str]]]"
+
+_PATHS = ("path", "from")
 
 
 def _permissions(value: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
@@ -39,6 +45,16 @@ class _DataPatch:
     def encoded(self) -> bytes:
         return encode(body(self.data, self.permissions))
 
+    def made_of(
+        self, fields: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
+    ) -> State | None:
+        """The fields that it makes of these, and the permissions that it speaks of."""
+        return self._merged(fields, self.data or {}), self.permissions or {}
+
+    @staticmethod
+    def _merged(fields: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
 
 class BasicPatch(_DataPatch):
     """Top-level fields to set, and permissions to replace; all others stay.
@@ -48,6 +64,10 @@ class BasicPatch(_DataPatch):
 
     content_type = JSON
 
+    @staticmethod
+    def _merged(fields: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        return {**fields, **data}
+
 
 class MergePatch(_DataPatch):
     """Fields to merge in, objects inwards; ``None`` removes, lists are replaced whole.
@@ -56,6 +76,10 @@ class MergePatch(_DataPatch):
     """
 
     content_type = MERGE_PATCH
+
+    @staticmethod
+    def _merged(fields: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+        return merged(fields, data)
 
 
 def _operations(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -85,6 +109,26 @@ class JSONPatch:
     def encoded(self) -> bytes:
         """The body of the request."""
         return encode(self.operations)
+
+    def made_of(
+        self, fields: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
+    ) -> State | None:
+        """The fields that it makes of these, and the permissions that it speaks of.
+
+        ``None`` where it does not fit them, or speaks of permissions that are not known.
+        """
+        paths = [str(each.get(key, "")).split("/") for each in self.operations for key in _PATHS]
+        spoken_of = {path[2] for path in paths if path[1:2] == ["permissions"] and path[2:]}
+        if spoken_of and not permissions:
+            return None
+        # Kinto shows the operations a permission as an object whose keys are the principals.
+        held = {name: {one: one for one in who} for name, who in (permissions or {}).items()}
+        try:
+            made = applied(self.operations, {"data": dict(fields), "permissions": held})
+            data, held = made["data"], made["permissions"]
+            return dict(data), {name: list(held.get(name, ())) for name in spoken_of}
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return None
 
 
 def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> dict[str, Any]:

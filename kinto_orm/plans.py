@@ -22,6 +22,7 @@ from kinto_orm.errors import (
     ResponseError,
     error_for,
 )
+from kinto_orm.lost_replies import own_delete, own_write
 from kinto_orm.messages import JSON, Carrier, Request, Response, Steps, precondition
 from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, writes
 from kinto_orm.queries import encode_query
@@ -121,34 +122,12 @@ def _send(document: Document, write: Write, headers: dict[str, str]) -> Steps[No
         headers = {**headers, "Content-Type": write.content_type}
     response = yield Request(write.method, document.uri, "", headers, write.content)
     if response.status == 412:
-        own = (yield from _own_attempt(document, sent, response)) if response.repeated else None
+        own = yield from own_write(document, sent, response)
         if own is None:
             raise conflict(document, response)
         document._take(*own, sent=sent)
     else:
         document._take(*envelope(checked(response)), sent=sent)
-
-
-def _own_attempt(
-    document: Document, sent: Snapshot, response: Response
-) -> Steps[tuple[dict[str, Any], dict[str, list[str]] | None] | None]:
-    """What the server holds, if that is what an earlier attempt sent; else ``None``.
-
-    The reply to a first attempt may be lost; a repetition then fails its precondition.
-    """
-    details = response.body.get("details") if isinstance(response.body, dict) else None
-    existing = details.get("existing") if isinstance(details, dict) else None
-    if not isinstance(existing, dict) or not document._holds_sent(sent, existing):
-        return None
-    if not sent.permissions:
-        return existing, None
-    answer = yield Request("GET", document.uri)
-    if answer.status != 200:
-        return None
-    data, permissions = envelope(answer)
-    shown = permissions or {}
-    wanted = all(set(who) <= set(shown.get(name, ())) for name, who in sent.permissions.items())
-    return (data, permissions) if wanted and document._holds_sent(sent, data) else None
 
 
 def create(
@@ -204,11 +183,13 @@ def delete(
     response = yield Request("DELETE", document.uri, "", headers)
     if response.status == 412:
         raise conflict(document, response)
+    if (yield from own_delete(document, response)):
+        document._take_tombstone(None)
+        return
     try:
         data, _ = envelope(checked(response))
     except NotFound:
-        # Gone is what was wanted, where an earlier attempt may have done it.
-        if not if_exists and not response.repeated:
+        if not if_exists:
             raise
         document._take_tombstone(None)
         return
@@ -234,11 +215,20 @@ def patch(
     headers = match(document, safe, if_match)
     if changes.content_type != JSON:
         headers["Content-Type"] = changes.content_type
-    content = changes.encoded()
-    response = yield Request("PATCH", document.uri, "", headers, content)
+    # Appending twice is not appending once: such a patch is repeated with a precondition only.
+    once = isinstance(changes, JSONPatch) and "If-Match" not in headers
+    request = Request("PATCH", document.uri, "", headers, changes.encoded(), once=once)
+    response = yield request
     if response.status == 412:
-        raise conflict(document, response)
-    document._take(*envelope(checked(response)))
+        made = changes.made_of(document._source, document._shown)
+        own = None
+        if made is not None:
+            own = yield from own_write(document, Snapshot(*made), response)
+        if own is None:
+            raise conflict(document, response)
+        document._take(*own)
+    else:
+        document._take(*envelope(checked(response)))
 
 
 def _guard_hidden_permissions(

@@ -27,28 +27,32 @@ Origin = tuple[str, "str | None", "int | None"]
 class Pool:
     """A requests session with one server, and what the server said to all who use it."""
 
-    def __init__(self, server_url: str, session: requests.Session | None) -> None:
+    def __init__(
+        self, server_url: str, given: requests.Session | None, *, travelled: bool = False
+    ) -> None:
         self.server_url = server_url
         self.origin = origin(server_url)
-        self._given = session
-        self._open()
+        self.given = given
+        self._owned = given is None or travelled
+        self._session = _new_session() if given is None else given
+        self._pid = os.getpid()
+        # Looked up once: requests would do so for each request, at a third of its cost.
+        self.settings: dict[str, Any] = dict(
+            self._session.merge_environment_settings(server_url, {}, True, None, None)
+        )
         self.warned: set[str] = set()  # the deprecations that were told already
         self._backoff_until = 0.0  # by the monotonic clock
         self.backoff_until: datetime | None = None
-
-    def _open(self) -> None:
-        self._pid = os.getpid()
-        self._session = self._given if self._given is not None else _new_session()
-        # Looked up once: requests would do so for each request, at a third of its cost.
-        self.settings: dict[str, Any] = dict(
-            self._session.merge_environment_settings(self.server_url, {}, True, None, None)
-        )
 
     @property
     def session(self) -> requests.Session:
         """The session; a process that was forked gets sockets of its own."""
         if self._pid != os.getpid():
-            self._open()
+            self._pid = os.getpid()
+            if self.given is None:
+                self._session = _new_session()
+            else:
+                self._session.close()  # this process' ends of sockets that the parent still uses
         return self._session
 
     def default_auth(self) -> AuthBase | None:
@@ -73,7 +77,7 @@ class Pool:
 
     def close(self) -> None:
         """Close every pooled socket, unless the session was given by the caller."""
-        if self._given is None:
+        if self._owned:
             self._session.close()
 
     def back_off(self, seconds: float) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import attrs
@@ -14,6 +15,9 @@ STATUSES = frozenset({409, 429, 502, 503, 504})
 
 #: A server that wants more patience than this, in seconds, gets an error instead.
 LONGEST_WAIT = 120.0
+
+#: Answers of a server that has carried nothing out.
+REFUSALS = frozenset({409, 429, 503})
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
@@ -34,7 +38,9 @@ class Retry:
     @after.validator
     def _check_after(self, _: object, value: object) -> None:
         if value is not None and (
-            isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not 0 <= value < math.inf
         ):
             raise ValueError(f"retry_after is a number of seconds from 0, not {value!r}")
 
@@ -58,5 +64,6 @@ class Retry:
 def worth_repeating(outcome: Response | KintoError) -> bool:
     """Whether another try may end otherwise. An answer that was cut short counts as lost."""
     if isinstance(outcome, Response):
-        return outcome.status in STATUSES
-    return isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse))
+        return outcome.status in (REFUSALS if outcome.request.once else STATUSES)
+    once = getattr(getattr(outcome, "request", None), "once", False)
+    return not once and isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse))

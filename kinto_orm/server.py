@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -48,12 +49,15 @@ class Server(Driver):
         super().__init__(transport)
         self.server_url = transport.pool.server_url
         self._server_info: dict[str, Any] | None = None
+        self._asking = threading.RLock()
 
     @property
     def server_info(self) -> dict[str, Any]:
         """What the server says of itself: one GET of its root, the first time."""
         if self._server_info is None:
-            self._server_info = self.run(plans.server_info)
+            with self._asking:
+                if self._server_info is None:
+                    self._server_info = self.run(plans.server_info)
         return self._server_info
 
     def refresh(self: Self) -> Self:

@@ -22,7 +22,7 @@ from kinto_orm.errors import (
     TransportError,
 )
 from kinto_orm.headers import Headers
-from kinto_orm.messages import JSON, READING, Request, Response
+from kinto_orm.messages import JSON, READING, Request, Response, whole_number
 from kinto_orm.notices import read_alert, warn_once
 from kinto_orm.options import Options
 from kinto_orm.pool import Pool, origin
@@ -30,6 +30,9 @@ from kinto_orm.pool import Pool, origin
 logger = logging.getLogger("kinto_orm")
 
 MAX_REDIRECTS = 5
+
+#: A day, in seconds: a server that asks for more has lost its mind, or the client.
+LONGEST_BACKOFF = 86400
 
 
 class Transport:
@@ -129,10 +132,10 @@ class Transport:
 
     def _notice(self, response: Response) -> None:
         """Heed what the server says to all its users, whatever was asked."""
-        seconds = response.headers.get("backoff", "")
-        if seconds.isdigit():
-            until = self.pool.back_off(int(seconds))
-            logger.warning("the server asks for no requests for %s s", seconds)
+        seconds = whole_number(response.headers.get("backoff", ""))
+        if seconds is not None:
+            until = self.pool.back_off(min(seconds, LONGEST_BACKOFF))
+            logger.warning("the server asks for no requests for %d s", seconds)
             self.tell("backoff", until)
         alert = response.headers.get("alert")
         if alert is not None:

@@ -1,0 +1,75 @@
+"""Requests whose reply never came: was it an earlier attempt that did it?
+
+A repetition then fails its precondition, or finds nothing to delete. What the server holds
+tells: if it is what was sent, that is success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from kinto_orm.document import Document, Snapshot, Status
+from kinto_orm.messages import Request, Response, Steps
+
+Held: TypeAlias = "tuple[dict[str, Any], dict[str, list[str]] | None]"
+
+
+def own_write(document: Document, sent: Snapshot, refusal: Response) -> Steps[Held | None]:
+    """The data and permissions that the server holds, if they are what was sent; else ``None``.
+
+    ``refusal`` is a 412. Permissions, which it does not show, cost a GET.
+    """
+    if not refusal.repeated:
+        return None
+    details = refusal.body.get("details") if isinstance(refusal.body, dict) else None
+    existing = details.get("existing") if isinstance(details, dict) else None
+    if not isinstance(existing, dict) or not document._holds_sent(sent, existing):
+        return None
+    if not sent.permissions:
+        return existing, None
+    answer = yield Request("GET", document.uri)
+    held = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+    data, permissions = held.get("data"), held.get("permissions") or {}
+    if not isinstance(data, dict) or not document._holds_sent(sent, data):
+        return None
+    added = _added_to_write(sent.permissions, permissions)
+    if added is None or (added and not added <= (yield from _ourselves())):
+        return None
+    return data, permissions
+
+
+def own_delete(document: Document, refusal: Response) -> Steps[bool]:
+    """Whether the object is gone, where the server refuses to delete it again.
+
+    404 says so. 401 or 403 is the answer to whoever lost every right together with the
+    object; of an object that could be read before, a GET tells.
+    """
+    if not refusal.repeated or refusal.status not in (401, 403, 404):
+        return False
+    if refusal.status == 404:
+        return True
+    if document._status is not Status.LOADED:
+        return False
+    return (yield Request("GET", document.uri)).status in (401, 403, 404)
+
+
+def _added_to_write(
+    wanted: Mapping[str, list[str]], shown: Mapping[str, list[str]]
+) -> set[str] | None:
+    """Who is in ``write`` besides those that were sent; ``None`` where all else differs."""
+    added: set[str] = set()
+    for name, who in wanted.items():
+        there = set(shown.get(name, ()))
+        if not there >= set(who) or (name != "write" and there > set(who)):
+            return None
+        added |= there - set(who)
+    return added
+
+
+def _ourselves() -> Steps[set[str]]:
+    """Whom the server adds to ``write`` on every update: the user, asked for with GET /."""
+    answer = yield Request("GET", "/")
+    root = answer.body if isinstance(answer.body, dict) else {}
+    user = root.get("user")
+    return {user["id"] if isinstance(user, dict) and "id" in user else "system.Everyone"}
