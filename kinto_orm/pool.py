@@ -48,11 +48,11 @@ class Pool:
     def session(self) -> requests.Session:
         """The session; a process that was forked gets sockets of its own."""
         if self._pid != os.getpid():
-            self._pid = os.getpid()
             if self.given is None:
                 self._session = _new_session()
             else:
                 self._session.close()  # this process' ends of sockets that the parent still uses
+            self._pid = os.getpid()
         return self._session
 
     def default_auth(self) -> AuthBase | None:
