@@ -2,6 +2,7 @@
 
 from kinto_orm.access import PermissionEntry
 from kinto_orm.accounts import Account, Accounts
+from kinto_orm.attachments import Attachment
 from kinto_orm.auth import BearerTokenAuth
 from kinto_orm.batch import Batch
 from kinto_orm.bucket import Bucket
@@ -65,6 +66,7 @@ from kinto_orm.version import __version__
 __all__ = [
     "Account",
     "Accounts",
+    "Attachment",
     "Authenticated",
     "BadRequest",
     "BasicPatch",

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from kinto_orm import changesets, schemas
+from kinto_orm import changesets, schemas, transfers
 from kinto_orm.batch import Block
 from kinto_orm.changesets import Changeset
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.errors import Forbidden, Unauthorized
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, COLLECTION
-from kinto_orm.listing import Listing, required_iterable
+from kinto_orm.listing import required_iterable
 from kinto_orm.operations import Ignored
 from kinto_orm.record import Record
+from kinto_orm.records import Records
 from kinto_orm.resource import Resource
 from kinto_orm.review import Review
 from kinto_orm.schemas import Stored
+from kinto_orm.uploads import Attachable
 from kinto_orm.uris import check_parent
 
 if TYPE_CHECKING:
@@ -52,9 +55,9 @@ class Collection(Resource):
         return cast("Bucket", self._parent)
 
     @property
-    def records(self) -> Listing[Record]:
+    def records(self) -> Records:
         """The records, lazily: no request until it is read."""
-        return Listing(self.connection, self, Record)
+        return Records(self.connection, self, Record)
 
     def record(self, id: str) -> Record:
         """A reference to a record. No request."""
@@ -130,6 +133,28 @@ class Collection(Resource):
         """
         wanted = required_iterable(records, "delete_records", "collection.records.delete()")
         return self.records._delete_each(wanted, if_exists, ignore, progress)
+
+    # -- files
+
+    def attach_files(
+        self,
+        files: str | os.PathLike[str] | Iterable[tuple[str | Record, Attachable]],
+        workers: int = 4,
+        if_changed: bool = True,
+        *,
+        progress: bool = False,
+    ) -> list[Record]:
+        """Attach a file to each of many records, ``workers`` at a time.
+
+        ``files`` are pairs of a record or its id and what :meth:`Record.attach` takes, or the
+        path of a folder as :meth:`Records.download_attachments` makes it: in it a folder for
+        each record, named like its id, with one file. Records that do not exist are made. A
+        file that is attached already is not sent again unless ``if_changed=False``.
+
+        Returns the records. All are tried; then :class:`BatchError` tells what failed.
+        Requests for each file: see :meth:`Record.attach`.
+        """
+        return transfers.attach_each(self, files, workers, if_changed=if_changed, progress=progress)
 
     # -- batches
 

@@ -344,7 +344,8 @@ def error_for(response: Response) -> ResponseError:
     """The exception that says what this response means."""
     status, request = response.status, response.request
     path = request.uri.strip("/").split("/")
-    kind = BY_PLURAL.get(path[-2]) if len(path) % 2 == 0 else None
+    ours = request.uri.startswith("/") and len(path) % 2 == 0
+    kind = BY_PLURAL.get(path[-2]) if ours else None
     if status == 404:
         details = response.body.get("details") if isinstance(response.body, dict) else None
         named = details.get("resource_name") if isinstance(details, dict) else None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="Resource")
 D = TypeVar("D")
+L = TypeVar("L", bound="Listing[Any]")
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -100,7 +101,7 @@ class Listing(LazyList[R]):
     @overload
     def __getitem__(self, wanted: str) -> R: ...
     @overload
-    def __getitem__(self, wanted: slice) -> Listing[R]: ...
+    def __getitem__(self: L, wanted: slice) -> L: ...
     def __getitem__(self, wanted: str | slice) -> R | Listing[R]:
         """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list."""
         if isinstance(wanted, slice):
@@ -136,14 +137,14 @@ class Listing(LazyList[R]):
 
     # -- narrowing
 
-    def only(self, *names: str) -> Listing[R]:
+    def only(self: L, *names: str) -> L:
         """Just these fields (dotted paths reach inwards): objects that know no others.
 
         They save what changed in them, never a ``PUT`` that would erase the rest.
         """
         return self._with(self.query.narrowed(names, self.fields))
 
-    def with_permissions(self) -> Listing[R]:
+    def with_permissions(self: L) -> L:
         """With permissions: fetched in batches, one request for each ``batch_max_requests``."""
         return attrs.evolve(self, permissions=True)
 
