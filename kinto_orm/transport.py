@@ -258,7 +258,11 @@ class Transport:
     def _read(request: Request, answer: requests.Response) -> Response:
         content, headers, status = answer.content, _lowered(answer), answer.status_code
         if not content:
-            return Response(status, headers, None, request)
+            response = Response(status, headers, None, request)
+            framed = "content-length" in headers or "transfer-encoding" in headers
+            if not framed and request.method != "HEAD" and status not in (204, 304):
+                raise InvalidResponse(response, "the answer was cut short, in its headers")
+            return response
         if "json" in headers.get("content-type", ""):
             try:
                 body = request.understood(json.loads(content))

@@ -112,6 +112,10 @@ class FaultProxy:
         """What happens to the next requests, one each; `""` lets one pass."""
         self._planned.extend(faults)
 
+    def forget(self) -> None:
+        """What was planned is not to happen any more."""
+        self._planned.clear()
+
     def at_random(self, rate: float, seed: int, faults: tuple[str, ...] = tuple(FAULTS)) -> None:
         """From now on, one request in so many meets a fault."""
         self._random = (rate, faults, random.Random(seed))
