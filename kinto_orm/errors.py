@@ -85,7 +85,7 @@ class ResponseError(KintoError):
         self.request: Request = response.request
         self.status: int = response.status
         self.errno: int | None = body.get("errno")
-        self.message: str = (
+        self.message: str = str(
             reason or body.get("message") or body.get("error") or response.text.strip()[:200]
         )
         self.details: Any = body.get("details")
@@ -349,7 +349,7 @@ def error_for(response: Response) -> ResponseError:
     if status == 404:
         details = response.body.get("details") if isinstance(response.body, dict) else None
         named = details.get("resource_name") if isinstance(details, dict) else None
-        return _MISSING.get(named or (kind.name if kind else ""), NotFound)(response)
+        return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response)
     if status == 403 and kind is BUCKET and request.method != "PUT":
         return BucketNotFound(response)
     if (

@@ -62,7 +62,7 @@ def refresh(
         headers["If-None-Match"] = f'"{document.last_modified}"'
     asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
     response = yield Request("GET", document.uri, encode_query(asked), headers)
-    if response.status == 304:
+    if response.status == 304 and headers:
         document._narrow(wanted)
         return
     data, permissions = envelope(checked(response))
@@ -273,11 +273,20 @@ def checked(response: Response) -> Response:
 
 def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] | None]:
     """``data`` and ``permissions`` of an answer about one object."""
-    body = response.body
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("last_modified"), int):
+    body = response.body if isinstance(response.body, dict) else {}
+    data, permissions = body.get("data"), body.get("permissions")
+    # A bool is an int, and no timestamp.
+    if not isinstance(data, dict) or type(data.get("last_modified")) is not int:
         raise InvalidResponse(response, "the answer is not a Kinto object")
-    return data, body.get("permissions")
+    if permissions is not None and not _are_permissions(permissions):
+        raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
+    return data, permissions
+
+
+def _are_permissions(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(who, list) and all(isinstance(one, str) for one in who) for who in value.values()
+    )
 
 
 def conflict(document: Document, response: Response) -> ResponseError:
