@@ -52,10 +52,13 @@ class Query:
     # -- refining
 
     def filtered(self, wanted: Mapping[str, Any], fields: Collection[str] | None) -> Query:
-        return attrs.evolve(self, filters=(*self.filters, *lookups.filters(wanted, fields)))
+        return self._joined(lookups.filters(wanted, fields))
 
     def without(self, unwanted: Mapping[str, Any], fields: Collection[str] | None) -> Query:
-        return attrs.evolve(self, filters=(*self.filters, *lookups.exclusions(unwanted, fields)))
+        return self._joined(lookups.exclusions(unwanted, fields))
+
+    def _joined(self, filters: Iterable[Filter]) -> Query:
+        return attrs.evolve(self, filters=lookups.joined(self.filters, filters))
 
     def sorted(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
         steps = []
@@ -95,11 +98,13 @@ class Query:
         return attrs.evolve(self, page_size=number)
 
     def dated(self, since: Any = None, before: Any = None) -> Query:
+        """With bounds in time, the narrower where there are some already."""
         query = self
         if since is not None:
-            query = attrs.evolve(query, since=timestamp(since))
+            query = attrs.evolve(query, since=max(timestamp(since), self.since or 0))
         if before is not None:
-            query = attrs.evolve(query, before=timestamp(before))
+            bounds = [bound for bound in (timestamp(before), self.before) if bound is not None]
+            query = attrs.evolve(query, before=min(bounds))
         return query
 
     # -- asking
