@@ -259,8 +259,10 @@ class Transport:
         content, headers, status = answer.content, _lowered(answer), answer.status_code
         if not content:
             response = Response(status, headers, None, request)
-            framed = "content-length" in headers or "transfer-encoding" in headers
-            if not framed and request.method != "HEAD" and status not in (204, 304):
+            marks = {"content-length", "transfer-encoding"}
+            if request.method == "HEAD":
+                marks.add("content-type")
+            if marks.isdisjoint(headers) and status not in (204, 304):
                 raise InvalidResponse(response, "the answer was cut short, in its headers")
             return response
         if "json" in headers.get("content-type", ""):
