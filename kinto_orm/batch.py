@@ -72,6 +72,7 @@ class Batch:
             operation.place = earlier.place
             self._queue[operation.place] = operation
         else:
+            operation.rehearse()
             operation.after = earlier  # what to send depends on how that one ends
             self._enqueue(operation)
         self._keep_in_mind(operation)

@@ -49,6 +49,12 @@ class Operation:
         except StopIteration:
             self.ended = True
 
+    def rehearse(self) -> None:
+        """Start and forget it, for what is wrong with the call to be raised there."""
+        self.start()
+        self.close()
+        self.steps, self.request, self.ended = None, None, False
+
     def go_on(self, outcome: Response | Exception) -> None:
         """Give the plan what it waited for, and take its next request, if it has one."""
         assert self.steps is not None

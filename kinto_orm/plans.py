@@ -54,20 +54,29 @@ def refresh(
     only: tuple[str, ...] | None,
     params: Mapping[str, Any] | None,
 ) -> Steps[None]:
-    """GET, conditional where all that is asked for is held already. Drops local edits."""
+    """GET, conditional where all that is asked for is held already.
+
+    Drops local edits, but for those made since it was asked for.
+    """
     wanted = Known(only)
     held = document._status is Status.LOADED and document._known in (wanted, Known())
     headers = {}
     if held and carrier.not_modified and document.last_modified is not None:
         headers["If-None-Match"] = f'"{document.last_modified}"'
     asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
+    edits = document._snapshot(data=True, permissions=False)
+    replaced, principals = document._replaced, document._permissions
+    granted = principals._pending() if principals is not None else {}
     response = yield Request("GET", document.uri, encode_query(asked), headers)
     if response.status == 304 and headers:
         document._narrow(wanted)
         return
     data, permissions = envelope(checked(response))
-    document.revert()
-    document._take(data, permissions, known=wanted)
+    if principals is not None and principals._pending() == granted:
+        principals._revert()
+    if replaced:
+        document._replaced = False
+    document._take(data, permissions, sent=edits, known=wanted)
 
 
 def exists(carrier: Carrier, document: Document) -> Steps[bool]:
@@ -89,15 +98,22 @@ def save(
         return
     if not document._edited():
         return
-    if document._status is Status.REFERENCE:
-        yield from load(carrier, document)
-    held = document._permissions
-    if held is not None and held._blind():
-        if not held.known and not held.hidden:
-            yield from load_permissions(carrier, document)
-        held._refuse_hidden()  # nothing can be added to what is not shown
-    for write in _writes(carrier, document):
-        yield from _send(document, write, match(document, safe, if_match))
+    asked, held = document, document._permissions
+    if document._status is Status.REFERENCE or (held is not None and held._blind()):
+        asked = document._copy()  # what is edited while this one reads was not asked for
+        if document._status is Status.REFERENCE:
+            answer = envelope(checked((yield Request("GET", document.uri))))
+            for one in (document, asked):
+                one._take(*answer)
+        held = asked._permissions
+        if held is not None and held._blind():
+            if not held.known and not held.hidden:
+                shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
+                for one in (document, asked):
+                    one._take_permissions(shown)
+            held._refuse_hidden()  # nothing can be added to what is not shown
+    for write in _writes(carrier, asked):
+        yield from _send(document, asked, write, match(document, safe, if_match))
         if_match = None  # the next write follows this one's answer
 
 
@@ -115,9 +131,12 @@ def _writes(carrier: Carrier, document: Document) -> list[Write]:
     )
 
 
-def _send(document: Document, write: Write, headers: dict[str, str]) -> Steps[None]:
-    document._check()
-    sent = document._snapshot(write.data, write.permissions)
+def _send(
+    document: Document, asked: Document, write: Write, headers: dict[str, str]
+) -> Steps[None]:
+    """Send what is ``asked`` for; edits of the document since then stay."""
+    asked._check()
+    sent = asked._snapshot(write.data, write.permissions)
     if write.content_type != JSON:
         headers = {**headers, "Content-Type": write.content_type}
     response = yield Request(write.method, document.uri, "", headers, write.content)
@@ -149,7 +168,7 @@ def create(
     if if_match is not None:
         headers = match(document, safe, if_match)
     try:
-        yield from _send(document, write, headers)
+        yield from _send(document, document, write, headers)
     except Conflict as error:
         if not if_not_exists or error.remote is None:
             raise
