@@ -36,6 +36,7 @@ with warnings.catch_warnings():
     from kinto.plugins.accounts import ACCOUNT_CACHE_KEY, ACCOUNT_POLICY_NAME
     from kinto.plugins.accounts.views import AccountIdGenerator
     from pyramid.config import Configurator
+    from pyramid.events import NewRequest
     from pyramid.registry import Registry
     from pyramid.static import static_view
 
@@ -163,12 +164,26 @@ def includeme(config: Any) -> None:
     # Without `reload`, a file that was downloaded once and then deleted would be a 500.
     view = static_view(str(folder.resolve()), use_subpath=True, cache_max_age=0, reload=True)
     config.add_view(view, route_name="attachments")
+    config.add_subscriber(_close_uploads, NewRequest)
     # kinto_signer uses two names that Kinto deprecated, which would be a 500 in the same way. The
     # names mean the same here, without the warning; there is no StatsD.
     type(config.registry).statsd = None
     config.add_request_method(
         lambda request: request.prefixed_principals, "effective_principals", property=True
     )
+
+
+def _close_uploads(event: Any) -> None:
+    # WebOb leaves the temporary files of a form to the garbage collector, whose ResourceWarning
+    # would reach the tests of whoever turns warnings into errors.
+    event.request.add_finished_callback(_close_form)
+
+
+def _close_form(request: Any) -> None:
+    form, body = request.environ.get("webob._parsed_post_vars", ({}, None))
+    for file in (body, *(getattr(value, "file", None) for value in form.values())):
+        if file is not None:
+            file.close()
 
 
 def build(settings: Mapping[str, Any]) -> KintoApplication:

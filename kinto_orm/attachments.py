@@ -174,11 +174,13 @@ def attach(
     connection = record.connection
     plans.refuse_deleted(record)
     _refuse_queued(record)
-    with opened(content, progress) as upload:
+    with opened(content) as upload:
         filename, mimetype = called(upload, filename, mimetype)
         extras = attaching.Extras.of(record, data, permissions)
         form = Multipart(filename, mimetype, extras.encoded(), upload)
         connection.requires("attachments")
+        if progress:
+            upload.show_progress(filename)
         if connection.dry_plan() is None or if_changed:
             upload.settle()
         connection.run(

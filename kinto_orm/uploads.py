@@ -92,6 +92,17 @@ class Upload:
                 self._bar.update(len(chunk))
             yield chunk
 
+    def show_progress(self, filename: str) -> None:
+        """Show a bar of what is read, in bytes; from the start again, when it is."""
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError(
+                'progress=True needs tqdm: pip install "kinto_orm[progress]"'
+            ) from error
+        bar = tqdm(total=self.size, unit="B", unit_scale=True, desc=filename)
+        self._bar = self._resources.enter_context(bar)
+
     def _unreadable(self, why: object) -> TransportError:
         return TransportError(f"{self.name!r} could not be read while it was sent: {why}")
 
@@ -112,17 +123,14 @@ class Upload:
 
 
 @contextlib.contextmanager
-def opened(content: Any, progress: bool = False) -> Iterator[Upload]:
+def opened(content: Any) -> Iterator[Upload]:
     """What is to be attached, ready to be read; a path is open during the block.
 
     Raises ``TypeError`` for what cannot be attached, and ``OSError`` for a file that cannot
     be read, such as ``IsADirectoryError``.
     """
     with contextlib.ExitStack() as resources:
-        upload = _upload(content, resources)
-        if progress:
-            upload._bar = resources.enter_context(_bar(upload))
-        yield upload
+        yield _upload(content, resources)
 
 
 def _upload(content: Any, resources: contextlib.ExitStack) -> Upload:
@@ -179,11 +187,3 @@ def called(upload: Upload, filename: str | None, mimetype: str | None) -> tuple[
         guessed, compressed = mimetypes.guess_type(filename)
         mimetype = guessed if guessed and not compressed else "application/octet-stream"
     return filename, check_mimetype(mimetype)
-
-
-def _bar(upload: Upload) -> Any:
-    try:
-        from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError('progress=True needs tqdm: pip install "kinto_orm[progress]"') from error
-    return tqdm(total=upload.size, unit="B", unit_scale=True, desc=upload.name)
