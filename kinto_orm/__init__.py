@@ -5,6 +5,7 @@ from kinto_orm.accounts import Account, Accounts
 from kinto_orm.attachments import Attachment
 from kinto_orm.auth import BearerTokenAuth
 from kinto_orm.batch import Batch
+from kinto_orm.browser_oauth import BrowserOAuth
 from kinto_orm.bucket import Bucket
 from kinto_orm.changes import Changes
 from kinto_orm.changesets import Changeset
@@ -73,6 +74,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "BearerTokenAuth",
+    "BrowserOAuth",
     "Bucket",
     "BucketNotFound",
     "CapabilityMissing",

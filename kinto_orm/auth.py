@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from kinto_orm.messages import Request, Response
+
 # The scheme may name a policy, as in "Bearer+OIDC". Anything but printable ASCII would fail
 # where the header is written, with an error that repeats the secret.
 _HEADER = re.compile(r"(Basic|Bearer(\+[a-z0-9._-]+)?) +[!-~]+\Z", re.IGNORECASE | re.ASCII)
 _WORD = re.compile(r"[!-~]+\Z")
+
+
+class ServerAuth(AuthBase):
+    """Credentials that take the server's own help to get."""
+
+    def for_server(self, server_url: str, ask: Callable[[Request], Response]) -> AuthBase:
+        """What signs requests to a server; ``ask`` sends it one without credentials.
+
+        Called before every request, from any thread.
+        """
+        raise NotImplementedError
 
 
 class HeaderAuth(AuthBase):

@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -14,6 +15,7 @@ import attrs
 import requests
 from requests.structures import CaseInsensitiveDict
 
+from kinto_orm.auth import ServerAuth
 from kinto_orm.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -239,7 +241,19 @@ class Transport:
         prepared._cookies = cookies  # type: ignore[attr-defined]  # auth that repeats needs it
         if len(cookies):
             prepared.prepare_cookies(cookies)
-        return prepared if self.auth is None else self.auth(prepared)
+        auth = self.auth
+        if isinstance(auth, ServerAuth):
+            auth = auth.for_server(self.pool.server_url, self._ask_as_nobody)
+        return prepared if auth is None else auth(prepared)
+
+    def _ask_as_nobody(self, request: Request) -> Response:
+        nobody = copy(self)
+        nobody.auth = None
+        try:
+            return nobody.send(request)
+        except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
+            # Tried often enough: the request that waits for this one is not tried again.
+            raise TransportError(str(error), request) from error
 
     def _host(self, url: str | None) -> str:
         """Who was asked: the server, or the host that has its files."""
