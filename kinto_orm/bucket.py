@@ -11,6 +11,7 @@ from kinto_orm import schemas
 from kinto_orm.batch import Block
 from kinto_orm.collection import Collection
 from kinto_orm.conflicts import OnConflict
+from kinto_orm.copying import CopyPlan, Extent
 from kinto_orm.group import Group
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET
@@ -206,3 +207,33 @@ class Bucket(Resource):
     def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
         """A block whose writes go out together: see :meth:`Connection.batch`."""
         return self._batch(ignore, on_conflict)
+
+    # -- replication
+
+    def copy_to(
+        self,
+        destination: Bucket,
+        *,
+        permissions: bool = False,
+        attachments: bool = False,
+        delete: bool = False,
+        groups: bool = True,
+        dry_run: bool = False,
+        progress: bool = False,
+    ) -> CopyPlan:
+        """Bring fields, groups, collections and records to another bucket, here or elsewhere.
+
+        Makes the destination where it is missing, and writes only what differs, in batches.
+        What was deleted here since goes there too; with ``delete`` everything goes that is
+        not here. ``permissions`` takes those along (a request for each ``batch_max_requests``
+        objects, on both sides), ``attachments`` the files; ``groups=False``
+        leaves groups out. Timestamps are new. Nothing is sent with ``dry_run``: look at the plan.
+
+        ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
+        what changed since, ``plan.verify()`` is false where both sides agree.
+        """
+        extent = Extent(permissions, attachments, delete, groups)
+        plan = CopyPlan(self, destination, extent).again()
+        if not dry_run:
+            plan.apply(progress=progress)
+        return plan

@@ -13,6 +13,7 @@ from kinto_orm import changesets, schemas, transfers
 from kinto_orm.batch import Block
 from kinto_orm.changesets import Changeset
 from kinto_orm.conflicts import OnConflict
+from kinto_orm.copying import CopyPlan, Extent
 from kinto_orm.errors import Forbidden, Unauthorized
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, COLLECTION
@@ -236,3 +237,32 @@ class Collection(Resource):
             for one in wanted
         )
         schemas.validate(rows, {where: schema for where, schema in found.items() if schema})
+
+    # -- replication
+
+    def copy_to(
+        self,
+        destination: Collection,
+        *,
+        permissions: bool = False,
+        attachments: bool = False,
+        delete: bool = False,
+        dry_run: bool = False,
+        progress: bool = False,
+    ) -> CopyPlan:
+        """Bring the fields and the records to another collection, here or on another server.
+
+        Makes the destination where it is missing, and writes only what differs, in batches.
+        What was deleted here since goes there too; with ``delete`` everything goes that is
+        not here. ``permissions`` takes those along (a request for each ``batch_max_requests``
+        objects, on both sides), ``attachments`` the files.
+        Timestamps are new. Nothing is sent with ``dry_run``: look at the plan.
+
+        ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
+        what changed since, ``plan.verify()`` is false where both sides agree.
+        """
+        extent = Extent(permissions, attachments, delete)
+        plan = CopyPlan(self, destination, extent).again()
+        if not dry_run:
+            plan.apply(progress=progress)
+        return plan

@@ -53,7 +53,8 @@ class ChangeFeed(Generic[R]):
                 for row in rows:
                     # What changes while the feed is read moves to its end, again and again.
                     if pages.timestamp is not None and row["last_modified"] > pages.timestamp:
-                        return
+                        pages.query = None
+                        break
                     self.timestamp = row["last_modified"]
                     yield _item(listing, row)
         self.timestamp = max(self.timestamp, pages.timestamp or 0)

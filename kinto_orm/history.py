@@ -6,7 +6,7 @@ Needs the server's ``history`` capability. See "History" in Kinto's API referenc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -63,6 +63,14 @@ class History(Entries[HistoryEntry]):
     def _item(self, row: dict[str, Any]) -> HistoryEntry:
         return HistoryEntry(row)
 
+    def filter(self, **wanted: Any) -> History:
+        """See :meth:`LazyList.filter`. ``date`` compares with moments in any time zone."""
+        return LazyList.filter(self, **{name: _as_kept(name, wanted[name]) for name in wanted})
+
+    def exclude(self, **unwanted: Any) -> History:
+        """See :meth:`LazyList.exclude`."""
+        return LazyList.exclude(self, **{name: _as_kept(name, unwanted[name]) for name in unwanted})
+
     def _reading(self) -> Any:
         self.connection.requires("history")
         return LazyList._reading(self)
@@ -79,6 +87,13 @@ class History(Entries[HistoryEntry]):
                 break
             purged += len(rows)
         return purged
+
+
+def _as_kept(name: str, value: Any) -> Any:
+    """A moment as the history writes it, so that it can be compared as text."""
+    if name.partition("__")[0] == "date" and isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    return value
 
 
 class Past(Generic[R]):

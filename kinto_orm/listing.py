@@ -13,12 +13,14 @@ from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
 from kinto_orm.feeds import ChangeFeed
 from kinto_orm.history import Past
+from kinto_orm.kinds import RECORD
 from kinto_orm.lists import LazyList
 from kinto_orm.lookups import timestamp
+from kinto_orm.mirrors import load_permissions
 from kinto_orm.operations import Ignored
 from kinto_orm.patches import Known
-from kinto_orm.streams import Stream, tracked, write_each
-from kinto_orm.syncing import SyncPlan
+from kinto_orm.streams import tracked, write_each
+from kinto_orm.syncing import RowsPlan
 from kinto_orm.tombstones import Tombstone
 from kinto_orm.uris import check_id
 
@@ -64,10 +66,7 @@ class Listing(LazyList[R]):
         size = self.connection.batch_size or len(rows)
         for start in range(0, len(rows), size):
             items = [self._item(row) for row in rows[start : start + size]]
-            stream = Stream(self.connection)
-            for item in items:
-                stream.add(plans.load_permissions, item, {}, (NotFound,))
-            stream.finish()
+            load_permissions(self.connection, items)
             yield from items
 
     @property
@@ -157,12 +156,14 @@ class Listing(LazyList[R]):
         had changed when it was begun. Of a list with filters it raises ``ValueError``:
         tombstones have no fields.
         """
-        if self.query.filters or self.query.start or self.query.stop is not None:
-            raise ValueError(
-                "changes() are those of the whole list: deletions have no fields to filter by; "
-                "filter what you get"
-            )
-        return ChangeFeed(self, 0 if since is None else timestamp(since))
+        self._refuse_part("changes", "deletions have no fields to filter by; filter what you get")
+        moment = self.query.since or 0 if since is None else timestamp(since)
+        return ChangeFeed(self, moment)
+
+    def _refuse_part(self, verb: str, reason: str) -> None:
+        query = self.query
+        if query.filters or query.start or query.stop is not None:
+            raise ValueError(f"{verb}() takes the whole list, without filters and slices: {reason}")
 
     def at(self, moment: Any) -> Past[R]:
         """The records as they were at a moment, newest first, rebuilt from the history.
@@ -170,6 +171,9 @@ class Listing(LazyList[R]):
         Raises :class:`CapabilityMissing` where the server keeps none. The whole list, without
         filters; ids are held in memory, records are not.
         """
+        if self.item.kind != RECORD:
+            raise TypeError(f"only records can be rebuilt from the history, not {self.uri}")
+        self._refuse_part("at", "filter what you get")
         self.connection.requires("history")
         return Past(self, timestamp(moment))
 
@@ -268,17 +272,22 @@ class Listing(LazyList[R]):
         dry_run: bool = False,
         on_conflict: OnConflict = None,
         progress: bool = False,
-    ) -> SyncPlan:
+    ) -> RowsPlan:
         """Make the list hold these rows: create, update and (on request) delete what differs.
 
         ``rows`` are dicts or objects; ``key`` names the field that tells which row is which
         object. All rows are read before anything is sent, the list once, page by page; writes
         go out in batches. With ``dry_run`` nothing is sent: look at the plan, then
         ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
-        ``plan.again(rows)`` syncs anew, reading only what changed since.
+        ``plan.again(rows)`` compares anew, reading only what changed since.
         """
-        plan = SyncPlan(self, key, delete, on_conflict)
-        plan.compare(rows)
+        query = self.query
+        self._refuse_part("sync_from", "give it the rows of all that is there")
+        if query.fields is not None or query.since is not None or query.before is not None:
+            raise ValueError(
+                "sync_from() compares whole objects: not after only(), since(), before()"
+            )
+        plan = RowsPlan(self, key, delete, on_conflict).again(rows)
         if not dry_run:
             plan.apply(progress=progress)
         return plan

@@ -5,38 +5,47 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from kinto_orm import conflicts, plans
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
 from kinto_orm.dryrun import Plan
+from kinto_orm.encoding import encode
+from kinto_orm.errors import Conflict
+from kinto_orm.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.messages import Request
+from kinto_orm.mirrors import Mirror
+from kinto_orm.ownership import kept_fields, own_fields
 from kinto_orm.streams import tracked, write_all
-from kinto_orm.tombstones import Tombstone
 
 if TYPE_CHECKING:
+    from kinto_orm.connection import Connection
     from kinto_orm.listing import Listing
 
-#: Fields that a server or a plugin puts into records; rows without them keep them.
-NOT_OURS = ("schema", "attachment")
+Operation = tuple[Any, Any, dict[str, Any]]
+
+
+@attrs.frozen
+class Wanted:
+    """What an object should hold; permissions only where they are spoken of."""
+
+    fields: Mapping[str, Any]
+    permissions: Mapping[str, Collection[str]] | None = None
 
 
 class SyncPlan(Plan):
-    """What would make a list hold some rows: ``created``, ``updated``, ``deleted``, objects
-    whose writes are pending, and ``unchanged``, a number. False where nothing is to be done.
+    """What makes a place hold what it should: ``created``, ``updated`` and ``deleted``,
+    lists of objects, and ``unchanged``, a number. False where nothing differed.
 
-    Printed, it reads like a diff. ``apply()`` sends it, in batches; after a failure it
-    sends what is left. ``again(rows)`` compares anew, asking only for what changed since.
+    ``apply()`` sends what is pending, in batches; after a failure it sends what is left,
+    ``pending`` writes. Printed, that reads like a diff. ``again(…)`` compares anew, asking
+    only for what changed since.
     """
 
-    def __init__(
-        self, listing: Listing[Any], key: str, delete: bool, on_conflict: OnConflict
-    ) -> None:
+    def __init__(self, connection: Connection, uri: str, on_conflict: OnConflict = None) -> None:
         conflicts.check_policy(on_conflict)
-        self._listing, self._key = listing, key
-        self._delete, self._on_conflict = delete, on_conflict
-        self._held: dict[str, Any] | None = None  # what the list holds, by id
-        #: The list's timestamp when it was compared, in milliseconds.
-        self.timestamp = 0
+        self._connection, self._uri, self._on_conflict = connection, uri, on_conflict
         self._clear()
 
     def _clear(self) -> None:
@@ -47,40 +56,140 @@ class SyncPlan(Plan):
 
     # -- comparing
 
-    def compare(self, rows: Iterable[Any], gone: Collection[str] = ()) -> SyncPlan:
-        """Read the rows, then the list, and find what differs. Nothing is sent but reads.
+    def _compare(
+        self,
+        listing: Listing[Any],
+        held: Mapping[Any, Any],
+        wanted: Mapping[Any, Wanted],
+        doomed: Collection[Any],
+    ) -> None:
+        """Note what would make of the objects ``held`` those ``wanted``, by the same keys.
 
-        ``gone``: ids to delete in any case.
+        ``doomed``: which of the others are to go.
         """
-        wanted = self._keyed(rows)
-        self._read()
-        self._clear()
-        assert self._held is not None
-        by_key = self._by_key()
-        for value, row in wanted.items():
-            held = by_key.pop(value, None)
-            if held is None:
-                self.created.append(self._listing._made(None, row, None))
-                continue
-            held.revert()
-            fields = held._own_fields(row)
-            fields.update({name: held.data[name] for name in NOT_OURS if name in held.data})
-            held._put_fields(fields)
-            if held._edited():
-                self.updated.append(held)
+        for key, want in wanted.items():
+            one = held.get(key)
+            if one is None:
+                self.created.append(listing._made(None, want.fields, want.permissions))
             else:
-                self.unchanged += 1
-        for held in by_key.values():
-            if self._delete or held.id in gone:
-                self.deleted.append(held)
+                self._settle(one, want)
+        self.deleted += [one for key, one in held.items() if key in doomed and key not in wanted]
+
+    def _settle(self, one: Any, want: Wanted) -> None:
+        """Edit an object to be what is wanted."""
+        one.revert()
+        one._put_fields(kept_fields(one, want.fields))
+        if want.permissions is not None:
+            self._permit(one, want.permissions)
+        if one._edited():
+            self.updated.append(one)
+        else:
+            self.unchanged += 1
+
+    def _permit(self, one: Any, wanted: Mapping[str, Collection[str]]) -> None:
+        user = self._connection.user
+        for name in one.kind.permissions:
+            who = set(wanted.get(name, ()))
+            # Whoever writes an object is put into its "write".
+            more = (
+                {user.id if user is not None else "system.Everyone"} if name == "write" else set()
+            )
+            if one.permissions.hidden or who | more != set(one.permissions[name]) | more:
+                one.permissions[name] = sorted(who)
+
+    # -- applying
+
+    def apply(self, progress: bool = False) -> int:
+        """Send what is pending, in batches; how many writes it was.
+
+        Raises :class:`BatchError` if some failed; call it again to send those.
+        """
+        written = 0
+        pending = list(self._left())
+        bar = iter(tracked(pending, progress))
+        for kinds in ([BUCKET], [GROUP, COLLECTION], [RECORD]):
+            # What others stand in comes first, and in a request of its own.
+            number = sum(operation[1].kind in kinds for operation in pending)
+            operations = (next(bar) for _ in range(number))
+            ignore = (Conflict,) if self._on_conflict == "theirs" else ()
+            written += write_all(self._connection, operations, ignore)
+        next(bar, None)  # so that it is drawn to its end
+        return written
+
+    def _left(self) -> Iterator[Operation]:
+        """The writes that are left, objects before what is in them."""
+        saving = {"safe": True, "on_conflict": self._on_conflict}
+        deleting = {"safe": self._on_conflict != "mine", "if_exists": True}
+        order = [BUCKET, GROUP, COLLECTION, RECORD]
+        left: list[Operation] = [
+            (conflicts.save, one, saving)
+            for one in [*self.created, *self.updated]
+            if one._status is Status.NEW or (not one.deleted and one._edited())
+        ]
+        left += [(plans.delete, one, deleting) for one in self.deleted if not one.deleted]
+        yield from sorted(left, key=lambda operation: order.index(operation[1].kind))
+
+    # -- showing
+
+    @property
+    def requests(self) -> list[Request]:  # type: ignore[override]
+        """The requests that ``apply()`` would send now; they go out in batches."""
+        with self._connection.dry_run() as plan:
+            self.apply()
+        return plan.requests
+
+    @property
+    def pending(self) -> int:
+        """How many writes are left."""
+        return sum(1 for _ in self._left())
+
+    def __len__(self) -> int:
+        """How many objects differed."""
+        return len(self.created) + len(self.updated) + len(self.deleted)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def __repr__(self) -> str:
+        create, update, delete = "to create", "to update", "to delete"
+        if not self.pending:
+            create, update, delete = "created", "updated", "deleted"
+        lines = [
+            f"{self._uri}: {len(self.created)} {create}, {len(self.updated)} {update}, "
+            f"{len(self.deleted)} {delete}, {self.unchanged} unchanged"
+        ]
+        for verb, one, _ in self._left():
+            lines.append(repr(one.changes) if verb is conflicts.save else f"deleted: {one.uri}")
+        return "\n".join(lines)
+
+
+class RowsPlan(SyncPlan):
+    """What makes a list hold some rows; see :meth:`Listing.sync_from`."""
+
+    def __init__(
+        self, listing: Listing[Any], key: str, delete: bool, on_conflict: OnConflict
+    ) -> None:
+        super().__init__(listing.connection, listing.uri, on_conflict)
+        self._listing, self._key, self._delete = listing, key, delete
+        self._held = Mirror(listing)
+
+    @property
+    def timestamp(self) -> int:
+        """The list's timestamp when it was compared, in milliseconds."""
+        return self._held.timestamp
+
+    def again(self, rows: Iterable[Any]) -> RowsPlan:
+        """Compare with rows; of the list only what changed since the last time is read."""
+        wanted = self._keyed(rows)
+        self._held.read()
+        held = self._by_key()
+        self._clear()
+        self._compare(self._listing, held, wanted, held if self._delete else ())
         return self
 
-    def again(self, rows: Iterable[Any]) -> SyncPlan:
-        """Compare with other rows; of the list only what changed since is read."""
-        return self.compare(rows)
-
-    def _keyed(self, rows: Iterable[Any]) -> dict[Any, Mapping[str, Any]]:
-        wanted: dict[Any, Mapping[str, Any]] = {}
+    def _keyed(self, rows: Iterable[Any]) -> dict[bytes, Wanted]:
+        """All rows, checked, by their keys."""
+        wanted: dict[bytes, Wanted] = {}
         for number, given in enumerate(rows):
             row = given.to_dict() if isinstance(given, Document) else given
             if not isinstance(row, Mapping):
@@ -88,81 +197,27 @@ class SyncPlan(Plan):
             value = row.get(self._key)
             if value is None:
                 raise ValueError(f"row {number} has no {self._key!r} to tell it by: {dict(row)!r}")
-            if value in wanted:
+            try:
+                encode(row)
+                key = encode(value)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"row {number}: {error}") from None
+            if key in wanted:
                 raise ValueError(f"row {number} has the same {self._key!r} as another: {value!r}")
-            wanted[value] = {name: row[name] for name in row if name not in NOT_OURS}
+            wanted[key] = Wanted(own_fields(self._listing.item.kind, row))
         return wanted
 
-    def _read(self) -> None:
-        if self._held is None:
-            feed = self._listing.changes()
-            self._held = {one.id: one for one in feed if not isinstance(one, Tombstone)}
-        else:
-            feed = self._listing.changes(self.timestamp)
-            for one in feed:
-                self._held.pop(one.id, None)
-                if not isinstance(one, Tombstone):
-                    self._held[one.id] = one
-        self.timestamp = feed.timestamp
-
-    def _by_key(self) -> dict[Any, Any]:
-        assert self._held is not None
-        if self._key == "id":
-            return dict(self._held)
-        found: dict[Any, Any] = {}
-        for held in self._held.values():
-            value = held.data.get(self._key)
+    def _by_key(self) -> dict[bytes, Any]:
+        found: dict[bytes, Any] = {}
+        for one in self._held.objects.values():
+            one.revert()
+            value = one.id if self._key == "id" else one.data.get(self._key)
             if value is None:
                 continue
-            if value in found:
+            key = encode(value)
+            if key in found:
                 raise ValueError(
-                    f"{found[value].uri} and {held.uri} have the same {self._key!r}, {value!r}"
+                    f"{found[key].uri} and {one.uri} have the same {self._key!r}, {value!r}"
                 )
-            found[value] = held
+            found[key] = one
         return found
-
-    # -- applying
-
-    def apply(self, progress: bool = False) -> int:
-        """Send what is pending, in batches; how many writes it was.
-
-        Raises :class:`BatchError` at the end if some failed; call it again to send those.
-        """
-        connection = self._listing.connection
-        written = write_all(connection, tracked(self._operations(), progress))
-        if self._held is not None and connection.dry_plan() is None:
-            self._held.update({one.id: one for one in self.created})
-        return written
-
-    def _operations(self) -> Iterator[tuple[Any, Any, dict[str, Any]]]:
-        saving = {"safe": True, "on_conflict": self._on_conflict}
-        for one in [*self.created, *self.updated]:
-            if one._status is Status.NEW or one._edited():
-                yield conflicts.save, one, saving
-        for one in self.deleted:
-            if not one.deleted:
-                yield plans.delete, one, {"safe": True, "if_exists": True}
-
-    # -- showing
-
-    @property
-    def requests(self) -> list[Request]:  # type: ignore[override]
-        """The requests that ``apply()`` would send now, batched as the server allows."""
-        with self._listing.connection.dry_run() as plan:
-            self.apply()
-        return plan.requests
-
-    def __len__(self) -> int:
-        return len(self.created) + len(self.updated) + len(self.deleted)
-
-    def __bool__(self) -> bool:
-        return len(self) > 0
-
-    def __repr__(self) -> str:
-        lines = [
-            f"{self._listing.uri}: {len(self.created)} to create, {len(self.updated)} to update, "
-            f"{len(self.deleted)} to delete, {self.unchanged} unchanged"
-        ]
-        lines += [repr(one.changes) for one in [*self.created, *self.updated] if one.changes]
-        lines += [f"deleted: {one.uri}" for one in self.deleted]
-        return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""Whose a field is: the user's, or the server's, which puts some into objects on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kinto_orm.data import stored_alike
+from kinto_orm.document import SET_BY_SERVER, Document
+from kinto_orm.kinds import COLLECTION, RECORD, Kind
+
+#: What a review puts into a collection (kinto-signer).
+REVIEW = SET_BY_SERVER[COLLECTION.name] - {"id", "last_modified", "schema"}
+
+
+def server_fields(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those fields that are the server's.
+
+    In records: the timestamp of the schema that they were checked with, and the description
+    of their file. In collections: what reviews leave.
+    """
+    if kind == RECORD:
+        found: dict[str, Any] = {}
+        stamp, attachment = fields.get("schema"), fields.get("attachment")
+        if isinstance(stamp, int) and stamp > 10**12:
+            found["schema"] = stamp
+        if isinstance(attachment, Mapping) and {"location", "hash"} <= attachment.keys():
+            found["attachment"] = attachment
+        return found
+    if kind == COLLECTION and ("signature" in fields or "last_edit_by" in fields):
+        return {name: fields[name] for name in REVIEW if name in fields}
+    return {}
+
+
+def own_fields(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The other ones."""
+    theirs = server_fields(kind, fields)
+    return {name: value for name, value in fields.items() if name not in theirs}
+
+
+def kept_fields(held: Document, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``held`` should hold to have the wanted fields: it keeps what is the server's.
+
+    Numbers that the server stores in its own way are no difference.
+    """
+    now = held._fields()
+    wanted = {name: wanted[name] for name in wanted if name not in ("id", "last_modified")}
+    return {
+        **{
+            name: now[name] if name in now and stored_alike(value, now[name]) else value
+            for name, value in wanted.items()
+        },
+        **server_fields(held.kind, now),
+    }
