@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm import plans
 from kinto_orm.errors import Forbidden, NotFound, PermissionsHidden
 from kinto_orm.kinds import COLLECTION, RECORD
 from kinto_orm.mirrors import Mirror, load_permissions
 from kinto_orm.ownership import own_fields, server_fields
 from kinto_orm.streams import tracked
-from kinto_orm.syncing import SyncPlan, Wanted
+from kinto_orm.syncing import Operation, SyncPlan, Wanted
 
 if TYPE_CHECKING:
     from kinto_orm.bucket import Bucket
@@ -41,6 +43,7 @@ class CopyPlan(SyncPlan):
             raise ValueError(f"{source.uri} cannot be copied onto itself")
         super().__init__(destination.connection, destination.uri)
         self._source, self._destination, self._extent = source, destination, extent
+        self._around: Bucket | None = None  # the bucket to make, if it is not there after all
         self._mirrors: dict[str, Mirror[Any]] = {}
         #: Records whose files differed, with their copies.
         self.files: list[tuple[Any, Any]] = []
@@ -75,11 +78,10 @@ class CopyPlan(SyncPlan):
         try:
             there = self._container(source, destination)
         except Forbidden:
-            # Of a missing bucket, and of one that only shows some of its collections.
-            self.created.insert(
-                0, destination.connection.buckets._made(destination.bucket.id, {}, None)
-            )
-            self.created.append(self._made(source, destination))
+            # Of a missing bucket, and of one that this user may not read.
+            parent = destination.bucket
+            self._around = parent.connection.buckets._made(parent.id, {}, None)
+            self.created += [self._around, self._made(source, destination)]
         self._list(source.records, destination.records, there)
 
     def _container(self, source: Any, destination: Any) -> bool:
@@ -145,7 +147,14 @@ class CopyPlan(SyncPlan):
     def _both(self) -> tuple[Any, Any]:
         return self._source, self._destination
 
-    # -- files
+    # -- applying
+
+    def _left(self) -> Iterator[Operation]:
+        for verb, one, options in super()._left():
+            if one is self._around:
+                yield plans.create, one, {"safe": True, "if_not_exists": True}
+            else:
+                yield verb, one, options
 
     def apply(self, progress: bool = False) -> int:
         """See :meth:`SyncPlan.apply`. Files are sent one by one, after all else."""

@@ -27,7 +27,7 @@ def server_fields(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(attachment, Mapping) and {"location", "hash"} <= attachment.keys():
             found["attachment"] = attachment
         return found
-    if kind == COLLECTION and ("signature" in fields or "last_edit_by" in fields):
+    if kind == COLLECTION and fields.keys() & REVIEW - {"status"}:
         return {name: fields[name] for name in REVIEW if name in fields}
     return {}
 

@@ -159,7 +159,7 @@ class SyncPlan(Plan):
             f"{len(self.deleted)} {delete}, {self.unchanged} unchanged"
         ]
         for verb, one, _ in self._left():
-            lines.append(repr(one.changes) if verb is conflicts.save else f"deleted: {one.uri}")
+            lines.append(f"deleted: {one.uri}" if verb is plans.delete else repr(one.changes))
         return "\n".join(lines)
 
 
