@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kinto_orm.document import Document
+from kinto_orm.kinds import GROUP
 from kinto_orm.permissions import Everyone, principals
 
 
@@ -16,9 +17,9 @@ def checked_members(value: Any) -> list[str]:
 
     Kinto takes users only: neither groups nor everybody.
     """
-    for one in [value] if hasattr(value, "principal") else value if _several(value) else ():
-        if getattr(getattr(one, "kind", None), "name", None) == "group":
-            # Not asked for its principal: in the default bucket that takes a request.
+    for one in value if isinstance(value, (list, tuple, Set)) else [value]:
+        # Not asked for its principal: in the default bucket that takes a request.
+        if isinstance(one, Document) and one.kind == GROUP:
             raise ValueError(f"{one!r} cannot be in a group: groups have users as members")
     members = principals(value)
     for member in members:
@@ -28,10 +29,6 @@ def checked_members(value: Any) -> list[str]:
                 "such as 'account:alice'"
             )
     return members
-
-
-def _several(value: Any) -> bool:
-    return isinstance(value, (list, tuple, Set))
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -114,11 +114,12 @@ def _faults(validator: Any, where: str, data: Any) -> Iterator[tuple[str, str]]:
     from referencing.exceptions import Unresolvable
 
     try:
-        errors = sorted(validator.iter_errors(data), key=lambda error: str(error.json_path))
+        faults = list(validator.iter_errors(data))
     except Unresolvable as error:
         raise ValueError(f"{where} refers to what is not in it: {error}") from error
-    for fault in errors:
-        yield _dotted([*fault.absolute_path, *_missing(fault)]), fault.message
+    yield from sorted(
+        (_dotted([*fault.absolute_path, *_missing(fault)]), fault.message) for fault in faults
+    )
 
 
 def _missing(error: Any) -> Iterator[str]:
