@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.document import SET_BY_SERVER, Document, Status
+from kinto_orm.document import Document, Status
 from kinto_orm.encoding import encode
 from kinto_orm.errors import (
     BadRequest,
@@ -18,6 +18,7 @@ from kinto_orm.errors import (
 )
 from kinto_orm.merging import merged
 from kinto_orm.messages import Carrier, Request, Response, Steps
+from kinto_orm.ownership import REVIEW
 from kinto_orm.plans import Timestamp, checked, conflict, envelope, match, refuse_deleted
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _pass_on(collection: Document, answer: Response) -> None:
     theirs = {name: value for name, value in data.items() if name not in ("id", "last_modified")}
     _, clashes = merged(collection._source, collection._fields(), theirs)
     if clashes:
-        states = {name: value for name, value in theirs.items() if name in SET_BY_SERVER}
+        states = {name: value for name, value in theirs.items() if name in REVIEW}
         data = {**collection._source, **states, "last_modified": collection.last_modified}
         permissions = None
     collection._take(data, permissions)
