@@ -74,7 +74,11 @@ class Attachment:
             raise KintoError(
                 f"the server does not say where the attachment of {self.record.uri} is"
             )
-        if urlsplit(location).scheme:
+        try:
+            absolute = bool(urlsplit(location).scheme)
+        except ValueError as error:
+            raise KintoError(f"the attachment of {self.record.uri} is at {location!r}") from error
+        if absolute:
             return location
         connection = self.record.connection
         base = (connection.capabilities.get("attachments") or {}).get("base_url") or ""

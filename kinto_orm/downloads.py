@@ -72,13 +72,14 @@ class Arrival:
             for chunk in chunks:
                 self._add(chunk)
         except KintoError:
-            if not self._complete():  # all may be there when the connection breaks
+            # All may be there when the connection breaks, if anything tells.
+            if self.remote.sha256 is None or not self._as_described():
                 raise
             return
         whole = self.remote.size is None or self.received >= self.remote.size
         if not whole and "content-length" not in response.headers:
             raise InvalidResponse(response, "the answer was cut short")
-        if not self._complete():
+        if not self._as_described():
             raise IntegrityError(
                 f"{self.remote.url} is not what the server describes: {self.received} bytes with "
                 f"the SHA-256 {self._digest.hexdigest()}, not {self.remote.size} bytes with "
@@ -108,9 +109,8 @@ class Arrival:
         self._digest.update(chunk)
         self.file.write(chunk)
 
-    def _complete(self) -> bool:
-        known = self.remote.size is not None or self.remote.sha256 is not None
-        return known and self.remote.is_described_by(self.received, self._digest.hexdigest())
+    def _as_described(self) -> bool:
+        return self.remote.is_described_by(self.received, self._digest.hexdigest())
 
 
 def fetch_into(transport: Transport, remote: Remote, file: IO[bytes], chunk_size: int) -> None:

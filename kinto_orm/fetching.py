@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 import attrs
 import requests
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
 from kinto_orm.errors import TransportError, error_for
@@ -93,6 +94,7 @@ def _anonymous(request: Request, url: str) -> requests.PreparedRequest:
     prepared.url = url
     prepared.hooks = {"response": []}
     prepared.headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, **request.headers})
+    prepared._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # redirects look there
     return prepared
 
 

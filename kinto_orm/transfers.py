@@ -109,13 +109,14 @@ def _each(
     done: list[Record] = []
     failed: list[tuple[Record, Exception]] = []
 
-    def note(record: Record, outcome: Callable[[], T]) -> None:
+    def note(record: Record, outcome: Callable[[], T]) -> bool:
         try:
             results.append(outcome())
         except (KintoError, OSError, ValueError, TypeError) as error:
             failed.append((record, error))
-        else:
-            done.append(record)
+            return False
+        done.append(record)
+        return True
 
     try:
         if connection.dry_plan() is not None:  # a dry run is one of this thread only
@@ -136,16 +137,20 @@ def _in_threads(
     task: Callable[[Any], T],
     tasks: Iterable[tuple[Record, Any]],
     workers: int,
-    note: Callable[[Record, Callable[[], T]], None],
+    note: Callable[[Record, Callable[[], T]], bool],
 ) -> None:
     under_way: deque[tuple[Record, Future[T]]] = deque()
+    # kinto-attachment fails with 500 where two first files of a collection make its folder at
+    # the same time: until one is there, they go one by one.
+    ahead = 1
     with ThreadPoolExecutor(workers, thread_name_prefix="kinto_orm-files") as pool:
         try:
             for record, given in tasks:
                 under_way.append((record, pool.submit(task, given)))
-                if len(under_way) >= 2 * workers:  # no more than is soon needed
+                if len(under_way) >= ahead:
                     oldest, future = under_way.popleft()
-                    note(oldest, future.result)
+                    if note(oldest, future.result):
+                        ahead = 2 * workers  # no more than is soon needed
             while under_way:
                 oldest, future = under_way.popleft()
                 note(oldest, future.result)
