@@ -166,9 +166,9 @@ class Resource(Document):
         nothing changed. ``only``: just these fields (dotted paths reach inwards), of which
         alone the object then knows; ``params``: further query arguments.
         """
-        if isinstance(only, str):
-            raise TypeError(f"only is a list of field names: only=[{only!r}]")
-        fields = None if only is None else tuple(only)
+        fields = None if only is None else _field_names(only)
+        if params is not None and "_fields" in params:
+            raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
         self._connection.perform(plans.refresh, self, only=fields, params=params)
         return self
 
@@ -251,3 +251,15 @@ class Resource(Document):
                 name=name,
                 obj=self,
             )
+
+
+def _field_names(only: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(only, str):
+        raise TypeError(f"only is a list of field names: only=[{only!r}]")
+    names = tuple(only)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"only is a list of field names, not {names!r}")
+    for name in names:
+        if not name or "," in name:
+            raise ValueError(f"Kinto cannot be asked for a field called {name!r}")
+    return names
