@@ -51,6 +51,6 @@ def warn_once(message: str, url: str | None) -> None:
         frame, level = frame.f_back, level + 1
     warning = ServerDeprecationWarning(message, url)
     try:
-        warnings.warn(warning, stacklevel=level - 1)
+        warnings.warn(warning, stacklevel=level)
     except ServerDeprecationWarning:
         logger.warning("the server is deprecated: %s", warning)

@@ -47,7 +47,7 @@ def header(line: str) -> Fault:
 
 
 def _delay(answer: bytes) -> bytes:
-    time.sleep(0.4)
+    time.sleep(0.3)
     return answer
 
 
@@ -101,6 +101,7 @@ class FaultProxy:
 
     target: str
     passed: list[str] = attrs.field(factory=list, init=False)  # "PUT /v1/… drop_after"
+    accepted: int = attrs.field(default=0, init=False)  # how many sockets clients opened
     _planned: deque[str | Fault] = attrs.field(factory=deque, init=False)
     _random: tuple[float, tuple[str, ...], random.Random] | None = None
     _listener: socket.socket = attrs.field(init=False)
@@ -155,6 +156,7 @@ class FaultProxy:
             except OSError:
                 return
             with self._lock:
+                self.accepted += 1
                 self._open.add(client)
                 self._start(self._serve, client)
 

@@ -1,18 +1,45 @@
-"""Two users of one collection, one of whom is behind a proxy that loses things."""
+"""What the tests of faults share: connections through a proxy, and a clock that stands still."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import attrs
+import pytest
 from conftest import WatchedServer
 from faults import FaultProxy
 
-from kinto_orm import Collection, Connection, Resource
+from kinto_orm import Collection, Connection, Resource, transport
 
-__all__ = ["World", "lossy_world"]
+__all__ = ["SECRET", "Connect", "World", "connecting", "lossy_world", "sleepless"]
+
+Connect: TypeAlias = "Callable[..., Connection]"
+
+SECRET = "s3cret-never-to-be-shown"
+
+
+def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the library wants to sleep from now on, instead of sleeping."""
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, perf_counter=time.perf_counter)
+    monkeypatch.setattr(transport, "time", clock)
+    return slept
+
+
+@contextlib.contextmanager
+def connecting(proxy: FaultProxy) -> Iterator[Connect]:
+    """`connect(**options)`: connections of alice, whose password is `SECRET`, through a proxy."""
+    with contextlib.ExitStack() as stack:
+
+        def connect(**options: Any) -> Connection:
+            options = {"timeout": (5, 30), **options}
+            return stack.enter_context(Connection(proxy.url, ("alice", SECRET), **options))
+
+        yield connect
 
 
 @attrs.define

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import WatchedServer
 from faults import FAULTS, FaultProxy, fail
 from loopback import Answer, Received, loopback
+from lossy import SECRET, Connect, connecting, sleepless
 
 from kinto_orm import (
     BatchError,
@@ -28,39 +27,25 @@ from kinto_orm import (
     ResponseError,
     ServerError,
     ServiceUnavailable,
-    transport,
 )
-
-Connect = Callable[..., Connection]
 
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the library wanted to sleep, instead of sleeping."""
-    slept: list[float] = []
-    clock = SimpleNamespace(sleep=slept.append, perf_counter=time.perf_counter)
-    monkeypatch.setattr(transport, "time", clock)
-    return slept
+    return sleepless(monkeypatch)
 
 
 @pytest.fixture
 def proxy(any_server: WatchedServer) -> Iterator[FaultProxy]:
-    any_server.create_account("alice", "pw")
+    any_server.create_account("alice", SECRET)
     with FaultProxy(any_server.url) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def through(proxy: FaultProxy) -> Iterator[Connect]:
-    made: list[Connection] = []
-
-    def connect(**options: Any) -> Connection:
-        made.append(Connection(proxy.url, ("alice", "pw"), **{"timeout": (5, 30), **options}))
-        return made[-1]
-
-    yield connect
-    for connection in made:
-        connection.close()
+    with connecting(proxy) as connect:
+        yield connect
 
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != "delay"])

@@ -128,6 +128,12 @@ class Story:
         write = known.write if known is not None else set()
         if record.permissions.known:
             read, write = set(record.permissions.read), set(record.permissions.write)
+        else:  # edited without having been read
+            edits = record.changes.permissions
+            added, taken = edits.get("read", ([], []))
+            read = (read | set(added)) - set(taken)
+            added, taken = edits.get("write", ([], []))
+            write = (write | set(added)) - set(taken)
         return Truth(deepcopy(dict(record.data)), read, write | {ALICE}, self.next())
 
     def saved(self, record: Record, truth: Truth) -> None:
@@ -135,6 +141,9 @@ class Story:
         self.held[record.id] = Held(record, truth.version)
         assert not record.changes
         assert stored_alike(truth.data, dict(record.data))
+        if record.permissions.known:
+            assert set(record.permissions.read) == truth.read
+            assert set(record.permissions.write) == truth.write
 
     def lost(self, id: str) -> None:
         """The record is not there any more, nor in anybody's hands."""
@@ -353,7 +362,7 @@ def story(any_server: WatchedServer) -> Iterator[Story]:
         theirs = stack.enter_context(any_server.connect("alice"))
         mine = stack.enter_context(
             # So many repetitions that no bad luck ends a test: a failure is ambiguous.
-            Connection(proxy.url, theirs.transport.auth, retry=15, retry_after=0, timeout=(5, 0.3))
+            Connection(proxy.url, theirs.transport.auth, retry=15, retry_after=0, timeout=(5, 0.2))
         )
         theirs.create_bucket("b").create_collection("c")
         mine.settings  # noqa: B018
