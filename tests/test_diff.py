@@ -586,6 +586,57 @@ def test_edits_made_while_a_save_runs_stay_pending_and_nothing_else_does(
         assert again == []
 
 
+def with_edits_since(sent: Any, later: Any, answer: Any) -> dict[str, Any]:
+    """`answer`, but for what differs between `sent` and `later`."""
+    held: dict[str, Any] = {}
+    for name in {**sent, **later, **answer}:
+        was, now, there = (side.get(name, ...) for side in (sent, later, answer))
+        if all(isinstance(value, dict) for value in (was, now, there)):
+            held[name] = with_edits_since(was, now, there)
+        else:
+            untouched = (was is now is ...) or (
+                ... not in (was, now) and exactly(was) == exactly(now)
+            )
+            value = there if untouched else now
+            if value is not ...:
+                held[name] = value
+    return held
+
+
+@given(before_and_after(), st.data())
+def test_what_the_server_answers_is_held_but_for_the_edits_made_since(
+    states: tuple[dict[str, Any], dict[str, Any]], data: st.DataObject
+) -> None:
+    before, sent = states
+    assume(exactly(before) != exactly(sent))
+    later, held = data.draw(edited(sent)), data.draw(edited(sent) | objects)
+    record = loaded(before)
+    set_to(record.data, sent)
+    plan = plans.save(ALONE, record, safe=False)
+    request = next(plan)
+    set_to(record.data, later)
+    finish(plan, answer(request, held, 2))
+    wanted = with_edits_since(sent, later, held)
+    assert exactly(dict(record.data)) == exactly(wanted)
+    assert bool(record.changes) == (exactly(wanted) != exactly(held))
+
+
+@given(lists, lists, lists, lists)
+def test_permissions_that_the_server_answers_are_held_but_for_the_edits_made_since(
+    before: list[str], sent: list[str], later: list[str], held: list[str]
+) -> None:
+    assume(set(before) != set(sent))
+    record = loaded({}, {"read": before, "write": ["account:me"]})
+    record.permissions.read = sent
+    plan = plans.save(ALONE, record, safe=True)
+    request = next(plan)
+    record.permissions.read = later
+    finish(plan, answer(request, {}, 2, {"read": held, "write": ["account:me"]}))
+    wanted = (set(held) - (set(sent) - set(later))) | (set(later) - set(sent))
+    assert record.permissions.read == wanted
+    assert bool(record.changes) == (wanted != set(held))
+
+
 @given(objects, st.data())
 def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     held: dict[str, Any], data: st.DataObject
