@@ -55,19 +55,19 @@ class Group(Resource):
             self._source.setdefault("members", [])
 
     def _check(self) -> None:
-        members = self._fields().get("members")
-        if not self._known_already(members):
-            if not isinstance(members, (list, tuple)):
-                raise TypeError(f"the members of {self.uri} are a list, not {members!r}")
-            for member in members:
-                if not isinstance(member, str):
-                    raise TypeError(f"{member!r} cannot be in a group: members are strings")
-            checked_members(members)
-
-    def _known_already(self, members: Any) -> bool:
-        if self._status is Status.NEW:
-            return False
-        return same(self._source.get("members"), members)
+        fields = self._fields()
+        known = self._status is not Status.NEW and same(
+            self._source.get("members"), fields.get("members")
+        )
+        if known or "members" not in fields:
+            return
+        members = fields["members"]
+        if not isinstance(members, (list, tuple)):
+            raise TypeError(f"the members of {self.uri} are a list, not {members!r}")
+        for member in members:
+            if not isinstance(member, str):
+                raise TypeError(f"{member!r} cannot be in a group: members are strings")
+        checked_members(members)
 
     @property
     def bucket(self) -> Bucket:

@@ -242,6 +242,13 @@ def test_other_fields_can_be_saved_whatever_the_members_are(friends: Group) -> N
     assert friends.save().members == ["account:bob"]
 
 
+def test_data_that_is_replaced_without_members_leaves_none(friends: Group) -> None:
+    friends.data = {"title": "Nobody"}
+    friends.save()
+    assert friends.members == []
+    assert dict(friends.data) == {"title": "Nobody", "members": []}
+
+
 def test_a_refused_group_is_the_only_one_of_a_batch_that_fails(bucket: Bucket) -> None:
     good, late = bucket.group("good"), bucket.group("late")
     good.data.title, late.data.members = "x", [Everyone]

@@ -16,6 +16,7 @@ from kinto_orm import (
     InvalidData,
     NotLoaded,
     Record,
+    ServerError,
     ValidationError,
     Violation,
 )
@@ -170,6 +171,18 @@ def test_a_schema_that_is_none_is_refused_by_the_server(notes: Collection) -> No
     notes.schema = {"type": "bogus"}
     with pytest.raises(ValidationError, match="schema"):
         notes.save()
+
+
+def test_a_schema_that_does_not_name_its_draft_may_break_the_server(bucket: Bucket) -> None:
+    # Valid in Draft 7, by which it is checked; not in the newest one, by which it is used.
+    schema = {"properties": {"pair": {"items": [{"type": "string"}]}}}
+    pairs = bucket.create_collection("pairs", {"schema": schema})
+    with pytest.raises(ServerError):
+        pairs.with_options(retry=0).create_record({"pair": ["x"]})
+    pairs.validate({"pair": ["x"]})
+    pairs.schema = {**schema, "$schema": "http://json-schema.org/draft-07/schema#"}
+    pairs.save()
+    pairs.create_record({"pair": ["x"]})
 
 
 # -- before sending
