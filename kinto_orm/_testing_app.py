@@ -174,14 +174,16 @@ def includeme(config: Any) -> None:
 
 
 def _close_uploads(event: Any) -> None:
-    # WebOb leaves the temporary files of a form to the garbage collector, whose ResourceWarning
-    # would reach the tests of whoever turns warnings into errors.
+    # WebOb leaves the temporary files of forms and large bodies to the garbage collector, whose
+    # ResourceWarning would reach the tests of whoever turns warnings into errors.
     event.request.add_finished_callback(_close_form)
 
 
 def _close_form(request: Any) -> None:
-    form, body = request.environ.get("webob._parsed_post_vars", ({}, None))
-    for file in (body, *(getattr(value, "file", None) for value in form.values())):
+    form, parsed = request.environ.get("webob._parsed_post_vars", ({}, None))
+    copied = request.environ.get("webob.is_body_seekable", False)
+    body = request.environ["wsgi.input"] if copied else None
+    for file in (body, parsed, *(getattr(value, "file", None) for value in form.values())):
         if file is not None:
             file.close()
 

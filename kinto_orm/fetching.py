@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from kinto_orm.errors import TransportError, error_for
 from kinto_orm.messages import Request, Response
-from kinto_orm.pool import USER_AGENT, origin
+from kinto_orm.pool import USER_AGENT, canonical, origin
 from kinto_orm.transport import MAX_REDIRECTS, Transport
 
 logger = logging.getLogger("kinto_orm")
@@ -99,17 +99,14 @@ def _anonymous(request: Request, url: str) -> requests.PreparedRequest:
 
 
 def _canonical(request: Request, url: str) -> str:
-    """The URL in the one form that every parser reads alike: two that differ would let a
-    host pass for another one."""
-    prepared = requests.PreparedRequest()
     try:
-        prepared.prepare_url(url, None)
-        scheme, host, _ = origin(prepared.url or "")
+        url = canonical(url)
+        scheme, host, _ = origin(url)
     except ValueError as error:
         raise TransportError(f"{url!r} cannot be fetched: {error}", request) from None
     if scheme not in ("http", "https") or not host:
         raise TransportError(f"{url!r} cannot be fetched: it is no URL of http or https", request)
-    return prepared.url or ""
+    return url
 
 
 def _pieces(

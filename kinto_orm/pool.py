@@ -105,6 +105,17 @@ def _new_session() -> requests.Session:
     return session
 
 
+def canonical(url: str) -> str:
+    """A URL that was not made here, in the one form that all parsers read alike.
+
+    Two that differ over where the host ends would let one host pass for another. Raises
+    ``ValueError`` for what is no URL.
+    """
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, None)
+    return prepared.url or ""
+
+
 def origin(url: str) -> Origin:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -96,6 +96,7 @@ class Record(Resource):
         :class:`CapabilityMissing` where the server takes no attachments. Later
         :class:`Forbidden`, :class:`BadRequest`, :class:`TooLarge`, and
         :class:`IntegrityError` if the server tells of another size or SHA-256 than was sent.
+        See "Attach a file" in the documentation of kinto-attachment.
         """
         attachments.attach(
             self,

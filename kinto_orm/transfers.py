@@ -63,6 +63,7 @@ def attach_each(
     pairs: Iterable[tuple[Any, Any]]
     pairs = _in_folders(Path(files)) if isinstance(files, (str, os.PathLike)) else files
     seen: set[str] = set()
+    collection.connection.requires("attachments")
 
     def tasks() -> Iterator[tuple[Record, tuple[Record, Any]]]:
         for given, content in pairs:

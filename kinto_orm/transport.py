@@ -27,7 +27,7 @@ from kinto_orm.headers import Headers
 from kinto_orm.messages import JSON, READING, Request, Response, whole_number
 from kinto_orm.notices import read_alert, warn_once
 from kinto_orm.options import Options
-from kinto_orm.pool import Pool, origin
+from kinto_orm.pool import Pool, canonical, origin
 
 logger = logging.getLogger("kinto_orm")
 
@@ -164,7 +164,7 @@ class Transport:
     def _followed(self, request: Request, url: str, location: str) -> str:
         """Where a redirect leads: a URL of the server's own origin."""
         try:
-            url = urljoin(url, location)
+            url = canonical(urljoin(url, location))
             parts = urlsplit(url)
             if origin(url) == self.pool.origin:
                 return url

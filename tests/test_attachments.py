@@ -21,8 +21,12 @@ from kinto_orm import (
     BatchError,
     CapabilityMissing,
     Collection,
+    CollectionNotFound,
     Conflict,
     Connection,
+    Forbidden,
+    IntegrityError,
+    InvalidResponse,
     KintoError,
     NotFound,
     Record,
@@ -206,7 +210,33 @@ def test_without_the_capability_nothing_is_sent() -> None:
         with pytest.raises(CapabilityMissing, match="attachments"):
             files.record("r").attach(content)
         assert next(content) == b"x"
+        with pytest.raises(CapabilityMissing, match="attachments"):
+            files.attach_files([("r", b"x")])
         assert not files.record("r").exists()
+
+
+def test_the_default_bucket_has_files_too(any_server: WatchedServer) -> None:
+    files = any_server.connect("alice").bucket("default").collection("c")
+    record = Record("r", collection=files, data={"t": 1}).attach(CONTENT, "é.csv")
+    assert record.uri == "/buckets/default/collections/c/records/r"
+    assert record.attachment is not None
+    assert record.attachment.read() == CONTENT
+    record.attachment.delete()
+    assert record.data == {"t": 1, "attachment": None}
+
+
+def test_whoever_may_not_write_is_told_and_the_file_stays(
+    files: Collection, bob: Connection
+) -> None:
+    record = files.record("r").attach(b"x", permissions={"read": ["account:bob"]})
+    theirs = bob.bucket("b").collection("c").get_record("r")
+    with pytest.raises(Forbidden):
+        theirs.attach(b"y")
+    with pytest.raises(Forbidden):
+        theirs.attachment.delete()  # type: ignore[union-attr]
+    assert record.attachment.read() == b"x"  # type: ignore[union-attr]
+    with pytest.raises(CollectionNotFound):
+        files.bucket.collection("nowhere").record("r").attach(b"x")
 
 
 # -- what is sent, and what the record holds then
@@ -442,6 +472,21 @@ def test_without_retries_a_lost_reply_is_the_callers(server: WatchedServer) -> N
                 "size": None,
             },
         }
+        kinto.close()
+
+
+def test_a_file_that_arrives_as_another_is_told(server: WatchedServer) -> None:
+    server.flush()
+    with FaultProxy(server.url) as proxy:
+        kinto = Connection(proxy.url, server.create_account("alice"))
+        files = collection_of(kinto)
+        kinto.requires("attachments")
+        proxy.next(lambda answer: answer.replace(sha256(b"x").encode(), b"0" * 64))
+        with pytest.raises(IntegrityError, match="were sent"):
+            files.record("r").attach(b"x")
+        proxy.next(lambda answer: answer.replace(b'"size"', b'"sise"'))
+        with pytest.raises(InvalidResponse):
+            files.record("r").attach(b"x")
         kinto.close()
 
 

@@ -505,7 +505,8 @@ def test_a_slow_host_is_given_up(files: Collection) -> None:
         return WHOLE
 
     with host(late) as other:
-        attachment = elsewhere(files.with_options(timeout=0.2, retry=0), f"{other.origin}/x")
+        record = elsewhere(files, f"{other.origin}/x").record
+        attachment = file_of(record.with_options(timeout=0.2, retry=0))
         with pytest.raises(TransportError, match=r"did not answer in time|no answer"):
             attachment.read()
         waiting.set()
@@ -587,7 +588,7 @@ def test_no_form_of_a_url_passes_one_host_for_another(
     own = server.url.removeprefix("http://").removesuffix("/v1")
     with host(lambda _: WHOLE) as other:
         location = trick.format(own=own, evil=other.origin.removeprefix("http://"))
-        attachment = elsewhere(files.with_options(retry=0, timeout=2), location)
+        attachment = file_of(elsewhere(files, location).record.with_options(retry=0, timeout=2))
         with contextlib.suppress(KintoError):
             attachment.read()
     assert all(not SECRETS & request.headers.keys() for request in other.received)
