@@ -164,9 +164,9 @@ class Transport:
     def _followed(self, request: Request, url: str, location: str) -> str:
         """Where a redirect leads: a URL of the server's own origin."""
         try:
-            url = canonical(urljoin(url, location))
-            parts = urlsplit(url)
-            if origin(url) == self.pool.origin:
+            given = urljoin(url, location)
+            parts, url = urlsplit(given), canonical(given)
+            if origin(given) == origin(url) == self.pool.origin:
                 return url
         except ValueError:
             raise TransportError(
