@@ -305,11 +305,9 @@ class Document:
             if self._permissions is not None:
                 self._permissions._forget()
 
-    def _narrow(self, known: Known) -> None:
-        """Drop edits, and hold only part of what was loaded."""
-        self._source, self._known = known.part(self._source), known
-        self.revert()
-        self._mark_partial()
+    def _as_loaded(self, known: Known) -> dict[str, Any]:
+        """The part of what was loaded that is asked for, as an answer would have it."""
+        return {**known.part(self._source), "last_modified": self._last_modified}
 
     def _put_fields(self, fields: Mapping[str, Any]) -> None:
         """Make the local fields these, in place."""

@@ -69,9 +69,9 @@ def refresh(
     granted = principals._pending() if principals is not None else {}
     response = yield Request("GET", document.uri, encode_query(asked), headers)
     if response.status == 304 and headers:
-        document._narrow(wanted)
-        return
-    data, permissions = envelope(checked(response))
+        data, permissions = document._as_loaded(wanted), None
+    else:
+        data, permissions = envelope(checked(response))
     if principals is not None and principals._pending() == granted:
         principals._revert()
     if replaced:

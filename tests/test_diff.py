@@ -650,6 +650,59 @@ def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     assert exactly(dict(record.data)) == exactly({**held, **edits})
 
 
+@given(objects, objects, objects, objects)
+def test_saving_a_reference_sends_what_was_edited_before_and_keeps_what_was_edited_since(
+    held: dict[str, Any], first: dict[str, Any], second: dict[str, Any], third: dict[str, Any]
+) -> None:
+    record = a_record()
+    for name, value in first.items():
+        record.data[name] = clone(value)
+    if not first:
+        assert list(plans.save(ALONE, record, safe=True)) == []
+        return
+    plan = plans.save(ALONE, record, safe=True)
+    request = next(plan)
+    assert request.method == "GET"
+    for name, value in second.items():
+        record.data[name] = clone(value)
+    stored = held
+    try:
+        request = plan.send(answer(request, held))
+    except StopIteration:
+        assert exactly({**held, **first}) == exactly(held)
+    else:
+        stored = what_server_has(request, held)
+        for name, value in third.items():
+            record.data[name] = clone(value)
+        finish(plan, answer(request, stored, 2))
+        second = {**second, **third}
+    assert exactly(stored) == exactly({**held, **first})
+    assert exactly(dict(record.data)) == exactly({**stored, **second})
+    assert bool(record.changes) == (exactly(dict(record.data)) != exactly(stored))
+
+
+@pytest.mark.parametrize("modified", [True, False])
+@given(states=before_and_after(), data=st.data())
+def test_refresh_drops_the_edits_made_before_and_keeps_those_made_since(
+    modified: bool, states: tuple[dict[str, Any], dict[str, Any]], data: st.DataObject
+) -> None:
+    before, edited_before = states
+    record = loaded(before)
+    set_to(record.data, edited_before)
+    plan = plans.refresh(ALONE, record, None, None)
+    request = next(plan)
+    later = data.draw(edited(edited_before))
+    set_to(record.data, later)
+    held = data.draw(edited(before)) if modified else before
+    if modified:
+        finish(plan, answer(request, held, 2))
+    else:
+        finish(plan, Response(304, {}, None, request))
+    wanted = with_edits_since(edited_before, later, held)
+    assert exactly(dict(record.data)) == exactly(wanted)
+    assert bool(record.changes) == (exactly(wanted) != exactly(held))
+
+
 @given(before_and_after())
 def test_reverting_an_edit_by_hand_leaves_nothing_to_save(
     states: tuple[dict[str, Any], dict[str, Any]],
