@@ -11,6 +11,7 @@ from kinto_orm.data import thawed
 from kinto_orm.lists import LazyList
 
 E = TypeVar("E", bound="Entry")
+L = TypeVar("L", bound="Entries[Any]")
 
 
 @attrs.frozen(repr=False)
@@ -45,6 +46,15 @@ class Entries(LazyList[E]):
 
     def _item(self, row: dict[str, Any]) -> E:
         raise NotImplementedError
+
+    def __getitem__(self: L, wanted: slice) -> L:
+        """``list[:20]``: a shorter list. No request."""
+        if not isinstance(wanted, slice):
+            raise TypeError(
+                f"entries have no positions, nor can they be asked for by {wanted!r}: write "
+                ".first() for the first, list[:n] for the first few, filter(…) for others"
+            )
+        return self._sliced(wanted)
 
     def count(self) -> int:
         """How many there are: the list is read."""

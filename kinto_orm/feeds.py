@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kinto_orm.resource import Resource
 
 R = TypeVar("R", bound="Resource")
+Changes: TypeAlias = "Generator[tuple[int, R | Tombstone | None], None, None]"
 
 
 class ChangeFeed(Generic[R]):
@@ -29,35 +30,40 @@ class ChangeFeed(Generic[R]):
 
     def __init__(self, listing: Listing[R], since: int) -> None:
         self.timestamp = since
-        self._changes = self._read(listing, since)
+        self._changes = _changes(listing, since)
 
     def __iter__(self) -> Iterator[R | Tombstone]:
         return self
 
     def __next__(self) -> R | Tombstone:
-        item: R | Tombstone = next(self._changes)
-        return item
+        while True:
+            self.timestamp, item = next(self._changes)
+            if item is not None:
+                return item
 
     def close(self) -> None:
         """Stop reading. Nothing is left running."""
         self._changes.close()
 
-    def _read(self, listing: Listing[R], since: int) -> Any:
-        query = attrs.evolve(listing.query, since=since, sort="last_modified")
-        connection = listing.connection
-        pages = paging.Pages(listing.uri, query.first_page(connection.page_size, tombstones=True))
-        reading = Reading(lambda pages: connection.run(paging.read_page, pages), pages, 0, None)
-        with contextlib.closing(reading):
-            for rows in reading:
-                reading.ahead()
-                for row in rows:
-                    # What changes while the feed is read moves to its end, again and again.
-                    if pages.timestamp is not None and row["last_modified"] > pages.timestamp:
-                        pages.query = None
-                        break
-                    self.timestamp = row["last_modified"]
-                    yield _item(listing, row)
-        self.timestamp = max(self.timestamp, pages.timestamp or 0)
+
+def _changes(listing: Listing[R], since: int) -> Changes[R]:
+    """Each change with its timestamp, and in the end that of the list."""
+    # Does not know the feed: a feed that is dropped is gone at once, and so is its thread.
+    query = attrs.evolve(listing.query, since=since, sort="last_modified")
+    connection = listing.connection
+    pages = paging.Pages(listing.uri, query.first_page(connection.page_size, tombstones=True))
+    reading = Reading(lambda pages: connection.run(paging.read_page, pages), pages, 0, None)
+    with contextlib.closing(reading):
+        for rows in reading:
+            reading.ahead()
+            for row in rows:
+                # What changes while the feed is read moves to its end, again and again.
+                if pages.timestamp is not None and row["last_modified"] > pages.timestamp:
+                    yield pages.timestamp, None
+                    return
+                since = row["last_modified"]
+                yield since, _item(listing, row)
+    yield max(since, pages.timestamp or 0), None
 
 
 def _item(listing: Listing[R], row: dict[str, Any]) -> R | Tombstone:

@@ -76,7 +76,11 @@ class History(Entries[HistoryEntry]):
         return LazyList._reading(self)
 
     def delete(self) -> int:
-        """Purge the entries that match, for good; how many there were. One DELETE a page."""
+        """Purge the entries that match, for good; how many there were.
+
+        One DELETE for as much as the server takes at once. Not after ``limit()`` or a slice.
+        """
+        self._refuse_slice()
         self.connection.requires("history")
         query = attrs.evolve(self.query, fields=None, sort=None)
         pages = paging.Pages(self.uri, query.every_match())

@@ -251,8 +251,7 @@ class Listing(LazyList[R]):
         Not after ``limit()`` or a slice. Returns the tombstones. Attachments stay on the
         server. If it is interrupted, calling it again deletes the rest.
         """
-        if self.query.start or self.query.stop is not None:
-            raise ValueError("delete() takes every match: not after limit() or a slice")
+        self._refuse_slice()
         query = attrs.evolve(self.query, fields=None, sort=None)
         pages = paging.Pages(self.uri, query.every_match())
         gone: list[Tombstone] = []

@@ -139,6 +139,10 @@ class LazyList(Generic[T]):
         """With further query arguments, for what this library has no name for."""
         return self._with(attrs.evolve(self.query, params={**self.query.params, **params}))
 
+    def _refuse_slice(self) -> None:
+        if self.query.start or self.query.stop is not None:
+            raise ValueError("delete() takes every match: not after limit() or a slice")
+
     def _sliced(self: L, wanted: slice) -> L:
         return self._with(self.query.sliced(wanted))
 

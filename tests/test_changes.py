@@ -1,0 +1,208 @@
+"""Feeds of changes: oldest first, deletions included, to be continued from anywhere."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+from conftest import WatchedServer
+
+from kinto_orm import BadRequest, Collection, Connection, NotLoaded, Record, Tombstone
+
+Connect = Callable[..., Connection]
+
+
+def fill(todo: Collection, number: int) -> None:
+    todo.records.create_many({"id": f"r{i}", "n": i} for i in range(number))
+
+
+@pytest.fixture
+def todo(kinto: Connection) -> Collection:
+    return kinto.create_bucket("b").create_collection("todo")
+
+
+def test_changes_are_all_that_is_there_and_was_deleted_oldest_first(
+    any_server: WatchedServer,
+) -> None:
+    with any_server.connect("alice") as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        fill(todo, 5)
+        todo.record("r0").delete()
+        todo.get_record("r1").data.n = 10
+        changed = todo.get_record("r1")
+        changed.data.n = 10
+        changed.save()
+        feed = todo.records.page_size(2).changes()
+        found = list(feed)
+        assert [one.id for one in found] == ["r2", "r3", "r4", "r0", "r1"]
+        assert [one.deleted for one in found] == [False, False, False, True, False]
+        assert isinstance(found[3], Tombstone)
+        assert isinstance(found[4], Record)
+        assert found[4].data.n == 10
+        stamps = [one.last_modified or 0 for one in found]
+        assert stamps == sorted(stamps)
+        assert feed.timestamp == todo.records.timestamp
+        assert list(todo.records.changes(since=feed.timestamp)) == []
+        assert [one.id for one in todo.records.changes(since=stamps[2])] == ["r0", "r1"]
+
+
+def test_a_feed_costs_a_get_for_each_page(todo: Collection, server: WatchedServer) -> None:
+    fill(todo, 10)
+    with server.log() as log:
+        assert len(list(todo.records.page_size(4).changes())) == 10
+    assert len(log) == math.ceil(10 / 4)
+    assert {request.method for request in log} == {"GET"}
+
+
+def test_making_a_feed_makes_no_request(todo: Collection, server: WatchedServer) -> None:
+    with server.log() as log:
+        todo.records.changes(since=5)
+    assert log == []
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 100])
+@pytest.mark.parametrize("taken", range(8))
+def test_a_feed_that_was_left_goes_on_where_it_was(todo: Collection, page: int, taken: int) -> None:
+    fill(todo, 6)
+    todo.delete_record("r2")
+    records = todo.records.page_size(page)
+    feed = records.changes()
+    first = [one.id for one in islice(feed, taken)]
+    feed.close()
+    rest = [one.id for one in records.changes(since=feed.timestamp)]
+    assert first + rest == ["r0", "r1", "r3", "r4", "r5", "r2"]
+
+
+def test_a_feed_that_failed_goes_on_from_its_timestamp(connect: Connect) -> None:
+    kinto = connect("alice", page_size=2)
+    todo = kinto.create_bucket("b").create_collection("todo")
+    fill(todo, 6)
+    pages = 0
+
+    def fail(request: object) -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 3:
+            raise OSError("the wire was cut")
+
+    broken = todo.with_options(event_hooks={"request": [fail]})
+    feed = broken.records.changes()
+    first = [next(feed).id for _ in range(4)]
+    with pytest.raises(OSError, match="cut"):
+        next(feed)
+    assert first == ["r0", "r1", "r2", "r3"]
+    assert [one.id for one in todo.records.changes(feed.timestamp)] == ["r4", "r5"]
+
+
+def test_a_loop_that_writes_what_it_reads_ends(todo: Collection) -> None:
+    fill(todo, 6)
+    feed = todo.records.page_size(2).changes()
+    met = []
+    for one in feed:
+        assert isinstance(one, Record)
+        met.append(one.id)
+        one.data.n += 100
+        one.save()
+    assert met == [f"r{i}" for i in range(6)]
+    again = [one.id for one in todo.records.changes(since=feed.timestamp)]
+    assert sorted(again) == met
+
+
+def test_what_changes_while_the_feed_is_read_comes_with_the_next(todo: Collection) -> None:
+    fill(todo, 4)
+    feed = todo.records.page_size(2).changes()
+    first = [next(feed).id]
+    todo.create_record({}, id="late")
+    first += [one.id for one in feed]
+    assert first == ["r0", "r1", "r2", "r3"]
+    assert [one.id for one in todo.records.changes(since=feed.timestamp)] == ["late"]
+
+
+def test_changes_can_be_of_some_fields(todo: Collection) -> None:
+    todo.create_record({"a": 1, "b": 2}, id="r")
+    todo.create_record({"a": 1}, id="gone").delete()
+    found = list(todo.records.only("a").changes())
+    assert [type(one) for one in found] == [Record, Tombstone]
+    assert isinstance(found[0], Record)
+    assert dict(found[0].data) == {"a": 1}
+    with pytest.raises(NotLoaded):
+        found[0].data["b"]
+
+
+def test_a_live_record_with_a_field_called_deleted_is_a_record(todo: Collection) -> None:
+    todo.create_record({"deleted": True, "n": 1}, id="r")
+    (found,) = todo.records.changes()
+    assert isinstance(found, Record)
+    assert found.data.deleted is True
+
+
+def test_since_may_come_from_the_list(todo: Collection) -> None:
+    fill(todo, 3)
+    moment = todo.get_record("r0").last_modified
+    assert [one.id for one in todo.records.since(moment).changes()] == ["r1", "r2"]
+    assert [one.id for one in todo.records.changes(f'"{moment}"')] == ["r1", "r2"]
+    bound = todo.get_record("r2").last_modified
+    assert [one.id for one in todo.records.before(bound).changes(moment)] == ["r1"]
+
+
+def test_a_feed_of_an_empty_list_has_its_timestamp(todo: Collection) -> None:
+    feed = todo.records.changes()
+    assert list(feed) == []
+    assert feed.timestamp == todo.records.timestamp
+
+
+def test_changes_of_a_part_of_a_list_are_refused(todo: Collection) -> None:
+    for part in (
+        todo.records.filter(n=1),
+        todo.records[:5],
+        todo.records[1:],
+        todo.records.limit(0),
+    ):
+        with pytest.raises(ValueError, match="deletions have no fields"):
+            part.changes()
+    for bad in ("x", -1, 1.5, True):
+        with pytest.raises(ValueError, match="not a timestamp"):
+            todo.records.changes(since=bad)
+
+
+def test_a_moment_far_in_the_future_is_the_servers_to_refuse(todo: Collection) -> None:
+    with pytest.raises(BadRequest, match="_since"):
+        list(todo.records.changes(since=99999999999999))
+    with pytest.raises(BadRequest, match="_since"):
+        list(todo.records.since(99999999999999))
+
+
+def test_nothing_is_left_running_when_a_feed_is_left(todo: Collection) -> None:
+    fill(todo, 9)
+    before = set(threading.enumerate())
+    feed = todo.records.page_size(2).changes()
+    next(feed)
+    feed.close()
+    assert set(threading.enumerate()) <= before
+    for _ in todo.records.page_size(2).changes():
+        break
+    assert not [t for t in threading.enumerate() if t.name.startswith("kinto_orm page")]
+
+
+def test_collections_groups_and_buckets_have_feeds_too(kinto: Connection) -> None:
+    bucket = kinto.create_bucket("b")
+    bucket.create_collection("c")
+    bucket.create_collection("gone").delete()
+    bucket.create_group("g", {"members": []})
+    assert [(one.id, one.deleted) for one in bucket.collections.changes()] == [
+        ("c", False),
+        ("gone", True),
+    ]
+    assert [one.id for one in bucket.groups.changes()] == ["g"]
+    assert [one.id for one in kinto.buckets.changes()] == ["b"]
+
+
+def test_tombstones_are_values(todo: Collection) -> None:
+    gone = todo.create_record({}, id="r").delete()
+    (stone,) = todo.records.changes()
+    assert stone == Tombstone("r", gone.last_modified or 0)
+    assert stone.deleted
+    assert "r" in repr(stone)

@@ -1,0 +1,260 @@
+"""The history: who changed what and when, and lists as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from conftest import WatchedServer
+
+from kinto_orm import (
+    BasicPatch,
+    Bucket,
+    CapabilityMissing,
+    Collection,
+    Connection,
+    HistoryEntry,
+)
+
+Connect = Callable[..., Connection]
+
+
+@pytest.fixture
+def bucket(kinto: Connection) -> Bucket:
+    return kinto.create_bucket("b")
+
+
+@pytest.fixture
+def todo(bucket: Bucket) -> Collection:
+    return bucket.create_collection("todo")
+
+
+def ids(records: Any) -> list[str]:
+    return [record.id for record in records]
+
+
+def told(entries: Any) -> list[tuple[str, str]]:
+    return [(entry.action, entry.uri.rpartition("/")[2]) for entry in entries]
+
+
+def now(todo: Collection) -> int:
+    """The moment of the last change. What follows is at least a millisecond later."""
+    return todo.records.timestamp
+
+
+def test_a_bucket_knows_all_that_happened_in_it_newest_first(any_server: WatchedServer) -> None:
+    with any_server.connect("alice") as kinto:
+        bucket = kinto.create_bucket("b", {"title": "x"})
+        todo = bucket.create_collection("todo")
+        record = todo.create_record({"n": 1}, id="r")
+        record.data.n = 2
+        record.save()
+        record.delete()
+        bucket.create_group("g", {"members": ["account:bob"]})
+        assert told(bucket.history) == [
+            ("create", "g"),
+            ("delete", "r"),
+            ("update", "r"),
+            ("create", "r"),
+            ("create", "todo"),
+            ("create", "b"),
+        ]
+        assert told(todo.history) == [
+            ("delete", "r"),
+            ("update", "r"),
+            ("create", "r"),
+            ("create", "todo"),
+        ]
+        assert told(record.history) == told(todo.history)[:3]
+        assert told(bucket.group("g").history) == [("create", "g")]
+        assert told(bucket.history.page_size(2)) == told(bucket.history)
+
+
+def test_an_entry_has_the_names_of_the_server_and_a_date(todo: Collection) -> None:
+    started = datetime.now(timezone.utc) - timedelta(seconds=5)
+    record = todo.create_record({"n": 1}, {"read": ["account:bob"]}, id="r")
+    entry = record.history.first()
+    assert isinstance(entry, HistoryEntry)
+    assert (entry.action, entry.user_id) == ("create", "account:alice")
+    assert (entry.uri, entry.resource_name) == (record.uri, "record")
+    assert (entry.collection_id, entry.record_id) == ("todo", "r")
+    assert entry.target.data.n == 1
+    assert entry.target["permissions"]["read"] == ["account:bob"]
+    assert started < entry.date < datetime.now(timezone.utc) + timedelta(seconds=5)
+    assert isinstance(entry.last_modified, int)
+    assert "action='create'" in repr(entry)
+    assert "user_id" in dir(entry)
+    with pytest.raises(AttributeError, match=r"no 'group_id'; it has .*record_id"):
+        entry.group_id  # noqa: B018
+
+
+def test_histories_are_filtered_sorted_and_sliced(bucket: Bucket, todo: Collection) -> None:
+    for i in range(4):
+        todo.create_record({"n": i, "o": {"k": i}}, id=f"r{i}")
+    todo.delete_record("r2")
+    history = bucket.history
+    assert told(history.filter(action="delete")) == [("delete", "r2")]
+    assert told(history.filter(target__data__n__gt=1, action="create", target__data__n__has=True))
+    assert told(history.filter(target__data__o__k=3)) == [("create", "r3")]
+    assert told(history.filter(resource_name__in=["bucket", "collection"])) == [
+        ("create", "todo"),
+        ("create", "b"),
+    ]
+    assert told(history.filter(uri__like="*/records/r3")) == [("create", "r3")]
+    assert told(history.exclude(resource_name="record").order_by("last_modified")) == [
+        ("create", "b"),
+        ("create", "todo"),
+    ]
+    assert told(history[1:3]) == [("create", "r3"), ("create", "r2")]
+    with pytest.raises(TypeError, match="first"):
+        history[0]  # type: ignore[index]
+    assert history.count() == 7
+    assert history[:3].count() == 3
+    assert history.exists()
+    assert not history.filter(user_id="account:bob").exists()
+    middle = [entry.last_modified for entry in history][3]
+    assert history.since(middle).count() == 3
+
+
+def test_dates_compare_with_moments_in_any_zone(bucket: Bucket, todo: Collection) -> None:
+    todo.create_record({}, id="r")
+    date = bucket.history.first().date  # type: ignore[union-attr]
+    there = timezone(timedelta(hours=-9))
+    assert bucket.history.filter(date__min=date.astimezone(there)).count() == 1
+    assert bucket.history.filter(date__gt=date.astimezone(there)).count() == 0
+    assert bucket.history.filter(date=date.astimezone(there)).count() == 1
+    hour = datetime.now() - timedelta(hours=1)
+    assert bucket.history.filter(date__gt=hour).count() == 3
+    assert bucket.history.exclude(date__gt=hour).count() == 0
+
+
+def test_a_history_is_purged_of_what_matches(any_server: WatchedServer) -> None:
+    with any_server.connect("alice", page_size=2) as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        todo.records.create_many({"id": f"r{i}"} for i in range(5))
+        history = todo.bucket.history
+        assert history.filter(record_id="r0").delete() == 1
+        assert history.page_size(2).filter(resource_name="record").delete() == 4
+        assert told(history) == [("create", "todo"), ("create", "b")]
+        assert history.delete() == 2
+        assert history.delete() == 0
+        assert not history.exists()
+
+
+def test_a_part_of_a_history_by_position_is_not_purged(bucket: Bucket) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        bucket.history[:1].delete()
+    assert bucket.history.count() == 1
+
+
+def test_without_a_history_the_capability_is_named() -> None:
+    with WatchedServer({"kinto.includes": "kinto.plugins.default_bucket"}) as server:
+        kinto = server.connect("alice")
+        todo = kinto.bucket("b").collection("todo")
+        for ask in (
+            lambda: list(todo.history),
+            lambda: todo.bucket.history.count(),
+            lambda: todo.bucket.history.delete(),
+            lambda: todo.records.at(1),
+        ):
+            with pytest.raises(CapabilityMissing, match="history"):
+                ask()
+
+
+def test_a_list_as_it_was_knows_values_deletions_and_re_creations(
+    any_server: WatchedServer,
+) -> None:
+    with any_server.connect("alice") as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        for i in range(4):
+            todo.create_record({"n": i}, id=f"r{i}")
+        filled = now(todo)
+        todo.record("r1").patch(BasicPatch(data={"n": 10}))
+        changed = now(todo)
+        todo.delete_record("r2")
+        deleted = now(todo)
+        todo.create_record({"n": 20}, id="r2")
+        reborn = now(todo)
+        todo.records.delete()
+        emptied = now(todo)
+        todo.create_record({"n": 5}, id="r5")
+
+        def at(moment: int) -> dict[str, int]:
+            return {record.id: record.data.n for record in todo.records.at(moment)}
+
+        assert at(filled) == {"r0": 0, "r1": 1, "r2": 2, "r3": 3}
+        assert at(changed) == {"r0": 0, "r1": 10, "r2": 2, "r3": 3}
+        assert at(deleted) == {"r0": 0, "r1": 10, "r3": 3}
+        assert at(reborn) == {"r0": 0, "r1": 10, "r2": 20, "r3": 3}
+        assert at(emptied) == {}
+        assert at(now(todo)) == {"r5": 5}
+        assert at(1) == {}
+        assert ids(todo.records.at(filled)) == ["r3", "r2", "r1", "r0"]
+        assert ids(todo.records.page_size(1).at(reborn))[0] == "r2"
+
+
+def test_a_list_as_it_was_takes_a_datetime_and_can_be_read_again(todo: Collection) -> None:
+    todo.create_record({"n": 1}, id="r")
+    past = todo.records.at(datetime.now(timezone.utc) + timedelta(seconds=5))
+    assert ids(past) == ids(past) == ["r"]
+    assert "at" in repr(past)
+
+
+def test_a_collection_that_was_deleted_and_made_again_has_two_pasts(
+    any_server: WatchedServer,
+) -> None:
+    with any_server.connect("alice") as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        todo.create_record({"n": 1}, id="old")
+        first = now(todo)
+        gone = todo.delete().last_modified
+        assert gone is not None
+        again = todo.bucket.create_collection("todo")
+        again.create_record({"n": 2}, id="new")
+        assert ids(again.records.at(first)) == ["old"]
+        assert ids(again.records.at(gone)) == []
+        assert ids(again.records.at(now(again))) == ["new"]
+
+
+def test_the_default_bucket_has_a_past_too(kinto: Connection) -> None:
+    todo = kinto.bucket("default").collection("todo")
+    todo.create_record({"n": 1}, id="r")
+    moment = now(todo)
+    todo.delete_record("r")
+    assert ids(todo.records.at(moment)) == ["r"]
+    assert ids(todo.records.at(now(todo))) == []
+    assert told(todo.history)[0] == ("delete", "r")
+
+
+def test_records_of_the_past_know_when_they_were_changed_and_can_be_brought_back(
+    todo: Collection,
+) -> None:
+    record = todo.create_record({"n": 1}, id="r")
+    moment = now(todo)
+    record.data.n = 2
+    record.save()
+    (old,) = todo.records.at(moment)
+    assert old.last_modified == moment
+    todo.records.sync_from(todo.records.at(moment), delete=True)
+    assert todo.get_record("r").data.n == 1
+
+
+def test_only_whole_lists_of_records_have_a_past(bucket: Bucket, todo: Collection) -> None:
+    with pytest.raises(ValueError, match="without filters"):
+        todo.records.filter(n=1).at(1)
+    with pytest.raises(ValueError, match="without filters"):
+        todo.records[:3].at(1)
+    with pytest.raises(TypeError, match="only records"):
+        bucket.collections.at(1)
+    with pytest.raises(ValueError, match="not a timestamp"):
+        todo.records.at("yesterday")
+
+
+def test_whoever_sees_but_some_objects_sees_their_history_only(
+    todo: Collection, bob: Connection
+) -> None:
+    todo.create_record({}, {"read": ["account:bob"]}, id="shared")
+    todo.create_record({}, id="private")
+    assert told(bob.bucket("b").history) == [("create", "shared")]
