@@ -361,12 +361,13 @@ def story(any_server: WatchedServer) -> Iterator[Story]:
         proxy = stack.enter_context(FaultProxy(any_server.url))
         theirs = stack.enter_context(any_server.connect("alice"))
         mine = stack.enter_context(
-            # So many repetitions that no bad luck ends a test: a failure is ambiguous.
-            Connection(proxy.url, theirs.transport.auth, retry=15, retry_after=0, timeout=(5, 0.2))
+            # So many repetitions that no bad luck ends a test: a failure is ambiguous. No short
+            # timeout: where the machine is slow, a request that was given up may come later.
+            Connection(proxy.url, theirs.transport.auth, retry=15, retry_after=0)
         )
         theirs.create_bucket("b").create_collection("c")
         mine.settings  # noqa: B018
-        proxy.at_random(0.2, SEED, tuple(FAULTS))
+        proxy.at_random(0.2, SEED, tuple(name for name in FAULTS if name != "delay"))
         collections = (kinto.bucket("b").collection("c") for kinto in (mine, theirs))
         yield Story(*collections, seed=SEED)
 
