@@ -26,6 +26,25 @@ from kinto_orm.testing import DEFAULT_PASSWORD, LocalServer
 
 PAGE = 1000
 
+#: About 600 bytes of JSON with id and timestamp, as records of block lists have.
+RECORD = {
+    "done": False,
+    "enabled": True,
+    "priority": 3,
+    "guid": "{a3c5e9b2-7c1e-4a7f-9a53-0d4f7f1f0c11}",
+    "details": {
+        "bug": "https://bugzilla.example.org/show_bug.cgi?id=1795228",
+        "who": "Everybody who has installed this add-on, in any version of it.",
+        "why": "It sends what is typed into forms to a server of its own, without saying so.",
+        "name": "Form Helper, versions up to 2.1",
+        "created": "2026-07-02T12:30:00Z",
+    },
+    "prefs": [],
+    "versionRange": [
+        {"severity": 3, "minVersion": "0", "maxVersion": "2.1.*", "targetApplication": []}
+    ],
+}
+
 
 def serve(sizes: list[int], pipe: Any) -> None:
     """Run a server with a collection of each size until the pipe says so."""
@@ -36,8 +55,7 @@ def serve(sizes: list[int], pipe: Any) -> None:
                 bucket.create_collection(f"c{size}")
                 storage = server._running.kinto._registry.storage
                 for i in range(size):
-                    row = {"id": f"r{i}", "title": f"Todo #{i}", "done": False, "n": i}
-                    row["author"] = {"name": "alexis", "tags": ["a", "b"]}
+                    row = {"id": f"r{i}", "title": f"Todo #{i}", **RECORD}
                     storage.create("record", f"/buckets/b/collections/c{size}", row)
         pipe.send(server.url)
         with contextlib.suppress(EOFError):

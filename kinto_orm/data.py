@@ -7,6 +7,7 @@ edit deep inside a list counts, and a value that is put back counts no more.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import date
 from typing import Any, NoReturn
@@ -15,6 +16,10 @@ from kinto_orm.encoding import refuse_first_fault
 from kinto_orm.errors import NotLoaded
 
 _ABSENT = object()
+_put = object.__setattr__
+
+#: Held while data that were lent are copied: two threads should get the same copy.
+_copying = threading.Lock()
 
 
 class _Attributes:
@@ -81,28 +86,57 @@ class Data(_Attributes, MutableMapping[str, Any]):
     was written before is kept. ``dict(data)`` is plain JSON.
     """
 
-    __slots__ = ("_fields", "_load", "_missing")
+    __slots__ = ("_held", "_lent", "_load", "_missing")
 
-    _fields: dict[str, Any]
+    _held: dict[str, Any]
+    #: Whether what is held is somebody else's, to be copied before anything mutable is given out.
+    _lent: bool
     #: How to get the fields that are not known yet; None once they are.
     _load: Callable[[], None] | None
     #: Of a partial object: says of a field that is not here whether it was never asked for.
     _missing: Callable[[str], bool] | None
 
-    def __init__(self, fields: dict[str, Any], load: Callable[[], None] | None = None) -> None:
-        object.__setattr__(self, "_fields", fields)
-        self._ask(load, None)
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        load: Callable[[], None] | None = None,
+        lent: bool = False,
+    ) -> None:
+        _put(self, "_held", fields)
+        _put(self, "_lent", lent)
+        _put(self, "_load", load)
+        _put(self, "_missing", None)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        if self._lent:
+            with _copying:
+                if self._lent:
+                    _put(self, "_held", thawed(self._held))
+                    _put(self, "_lent", False)
+        return self._held
 
     def _ask(self, load: Callable[[], None] | None, missing: Callable[[str], bool] | None) -> None:
-        object.__setattr__(self, "_load", load)
-        object.__setattr__(self, "_missing", missing)
+        _put(self, "_load", load)
+        _put(self, "_missing", missing)
 
     def _known(self) -> dict[str, Any]:
         if self._load is not None:
             self._load()
         return self._fields
 
+    def __getattr__(self, name: str) -> Any:
+        if name[0] != "_" and self._lent:  # most records are read, and never changed
+            value = self._held.get(name)
+            if value is not None and type(value) in _ATOMS:
+                return value
+        return _Attributes.__getattr__(self, name)
+
     def __getitem__(self, name: str) -> Any:
+        if self._lent:
+            value = self._held.get(name)
+            if value is not None and type(value) in _ATOMS:
+                return value
         try:
             return self._known()[name]
         except KeyError:

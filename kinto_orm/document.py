@@ -128,8 +128,9 @@ class Document:
             if self._status is Status.REFERENCE:
                 self._data = Data({}, self._load_data)
             else:
-                self._data = Data(thawed(self._source))
-                self._mark_partial()
+                self._data = Data(self._source, lent=True)
+                if self._known.only is not None:
+                    self._mark_partial()
         return self._data
 
     @data.setter

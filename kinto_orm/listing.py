@@ -18,7 +18,7 @@ from kinto_orm.lists import LazyList
 from kinto_orm.lookups import timestamp
 from kinto_orm.mirrors import load_permissions
 from kinto_orm.operations import Ignored
-from kinto_orm.patches import Known
+from kinto_orm.patches import WHOLE, Known
 from kinto_orm.streams import tracked, write_each
 from kinto_orm.syncing import RowsPlan
 from kinto_orm.tombstones import Tombstone
@@ -55,17 +55,23 @@ class Listing(LazyList[R]):
     # -- reading
 
     def _item(self, row: dict[str, Any]) -> R:
-        item: R = self.item.__new__(self.item)
-        item._start_listed(row, self.parent, self.connection, Known(self.query.fields))
-        return item
+        return next(self._listed([row]))
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterable[R]:
-        return self._permitted(rows) if self.permissions else map(self._item, rows)
+        return self._permitted(rows) if self.permissions else self._listed(rows)
+
+    def _listed(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        kind, parent, connection = self.item, self.parent, self.connection
+        known = WHOLE if self.query.fields is None else Known(self.query.fields)
+        for row in rows:
+            item: R = kind.__new__(kind)
+            item._start_listed(row, parent, connection, known)
+            yield item
 
     def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
         size = self.connection.batch_size or len(rows)
         for start in range(0, len(rows), size):
-            items = [self._item(row) for row in rows[start : start + size]]
+            items = list(self._listed(rows[start : start + size]))
             load_permissions(self.connection, items)
             yield from items
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
@@ -56,12 +57,11 @@ class LazyList(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         with contextlib.closing(self._reading()) as reading:
             for rows in reading:
+                items = iter(self._items(rows))
                 # From the middle on: whoever leaves early should not cause a request.
-                middle = len(rows) // 2
-                for place, item in enumerate(self._items(rows)):
-                    if place == middle:
-                        reading.ahead()
-                    yield item
+                yield from islice(items, len(rows) // 2)
+                reading.ahead()
+                yield from items
 
     def pages(self) -> Iterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""

@@ -34,17 +34,19 @@ class Pages:
     def rows(self, response: Response) -> list[dict[str, Any]]:
         """The rows of an answer, which have to be what they should be."""
         rows = response.body.get("data") if isinstance(response.body, dict) else None
-        if not isinstance(rows, list) or not all(map(self._is_right, rows)):
+        if not isinstance(rows, list) or not self._are_right(rows):
             raise InvalidResponse(response, "the answer is not a list of Kinto objects")
         return rows
 
-    def _is_right(self, row: Any) -> bool:
-        if not isinstance(row, dict):
+    def _are_right(self, rows: list[Any]) -> bool:
+        try:
+            for name in self._needs:
+                kind = int if name == "last_modified" else str
+                if {type(row[name]) for row in rows} - {kind}:
+                    return False
+            return "id" not in self._needs or all(row["id"] for row in rows)
+        except (TypeError, KeyError, IndexError):
             return False
-        for name in self._needs:
-            if not isinstance(row.get(name), int if name == "last_modified" else str):
-                return False
-        return row.get("id") != ""
 
     def turn(self, response: Response, rows: list[dict[str, Any]]) -> None:
         """Take the query of the next page, on the same URI and never on another host.

@@ -63,9 +63,16 @@ class Resource(Document):
         connection: Connection,
         known: Known = WHOLE,
     ) -> None:
+        """Be the object of a row, which becomes its own: the hot path of lists."""
         self._connection = connection
-        self._begin(row["id"], parent, Status.REFERENCE)
-        self._take(row, None, known=known)
+        self._id = row.pop("id")
+        self._parent = parent
+        self._status = Status.LOADED
+        self._last_modified = row.pop("last_modified")
+        self._source = row
+        self._known = known
+        self._shown = self._data = self._permissions = self._queued_in = None
+        self._replaced = False
 
     @property
     def connection(self) -> Connection:
