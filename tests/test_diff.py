@@ -28,8 +28,8 @@ from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, w
 
 BATCH = Carrier(patch_types=False, not_modified=False)
 
-settings.register_profile("diff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("diff")
+# A busy machine is no failure.
+law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 # -- an independent Kinto
@@ -174,6 +174,7 @@ def of_data(
 # -- data
 
 
+@law
 @given(before_and_after(), st.booleans())
 def test_what_is_sent_leaves_the_server_with_exactly_the_local_data(
     states: tuple[dict[str, Any], dict[str, Any]], patch_types: bool
@@ -183,6 +184,7 @@ def test_what_is_sent_leaves_the_server_with_exactly_the_local_data(
     assert exactly(Server(before).takes_all(sent).data) == exactly(after)
 
 
+@law
 @given(before_and_after(), st.booleans())
 def test_a_change_of_data_is_one_request_and_no_change_is_none(
     states: tuple[dict[str, Any], dict[str, Any]], patch_types: bool
@@ -192,6 +194,7 @@ def test_a_change_of_data_is_one_request_and_no_change_is_none(
     assert len(sent) == (exactly(before) != exactly(after))
 
 
+@law
 @given(objects, st.booleans(), st.booleans())
 def test_nothing_is_sent_for_an_equal_copy(
     before: dict[str, Any], patch_types: bool, replaced: bool
@@ -233,6 +236,7 @@ def test_a_tuple_is_the_list_that_json_makes_of_it() -> None:
     assert of_data({"tags": ["a", "b"]}, {"tags": ("a", "b")}) == []
 
 
+@law
 @given(before_and_after())
 def test_data_replaced_as_a_whole_is_a_put_of_all_of_it(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -281,6 +285,7 @@ def candidates(
             yield method, media_type, body
 
 
+@law
 @given(before_and_after(), st.booleans())
 def test_no_exact_request_is_smaller_than_the_one_that_is_sent(
     states: tuple[dict[str, Any], dict[str, Any]], patch_types: bool
@@ -359,6 +364,7 @@ def differing(held: Mapping[str, list[str]], wanted: Mapping[str, list[str]]) ->
     return {name: who for name, who in wanted.items() if set(who) != set(held[name])}
 
 
+@law
 @given(before_and_after(), permission_edits(), st.booleans(), st.booleans())
 def test_data_and_permissions_that_are_known_travel_in_one_exact_request(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -383,6 +389,7 @@ def test_data_and_permissions_that_are_known_travel_in_one_exact_request(
     assert differing(server.permissions, wanted) == {}
 
 
+@law
 @given(before_and_after(), permission_edits(), st.booleans(), st.booleans())
 def test_permissions_that_were_not_assigned_and_are_hidden_are_never_touched(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -450,6 +457,7 @@ plain_values = st.recursive(
 plain_objects = st.dictionaries(plain_names, plain_values, max_size=3)
 
 
+@law
 @given(plain_objects, paths)
 def test_what_is_known_of_an_object_is_what_the_server_selects(
     whole: dict[str, Any], only: tuple[str, ...]
@@ -480,6 +488,7 @@ def partly_known(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[str, ...], dict
     return whole, only, draw(edited(before) | plain_objects)
 
 
+@law
 @given(partly_known(), st.booleans())
 def test_an_object_known_in_part_saves_what_was_edited_and_keeps_the_rest_or_refuses(
     state: tuple[dict[str, Any], tuple[str, ...], dict[str, Any]], patch_types: bool
@@ -494,6 +503,7 @@ def test_an_object_known_in_part_saves_what_was_edited_and_keeps_the_rest_or_ref
     assert exactly(Server(whole).takes_all(sent).data) == exactly(wanted)
 
 
+@law
 @given(partly_known(), st.booleans())
 def test_replacing_data_of_which_a_part_is_known_replaces_the_unknown_too(
     state: tuple[dict[str, Any], tuple[str, ...], dict[str, Any]], patch_types: bool
@@ -503,6 +513,7 @@ def test_replacing_data_of_which_a_part_is_known_replaces_the_unknown_too(
     assert exactly(Server(whole).takes_all(sent).data) == exactly(after)
 
 
+@law
 @given(plain_objects, plain_values)
 def test_a_known_field_of_a_partial_object_can_always_be_set(
     whole: dict[str, Any], value: Any
@@ -561,6 +572,7 @@ def set_to(fields: Any, wanted: Mapping[str, Any]) -> None:
             fields[name] = clone(value)
 
 
+@law
 @given(before_and_after(), st.data())
 def test_edits_made_while_a_save_runs_stay_pending_and_nothing_else_does(
     states: tuple[dict[str, Any], dict[str, Any]], data: st.DataObject
@@ -603,6 +615,7 @@ def with_edits_since(sent: Any, later: Any, answer: Any) -> dict[str, Any]:
     return held
 
 
+@law
 @given(before_and_after(), st.data())
 def test_what_the_server_answers_is_held_but_for_the_edits_made_since(
     states: tuple[dict[str, Any], dict[str, Any]], data: st.DataObject
@@ -621,6 +634,7 @@ def test_what_the_server_answers_is_held_but_for_the_edits_made_since(
     assert bool(record.changes) == (exactly(wanted) != exactly(held))
 
 
+@law
 @given(lists, lists, lists, lists)
 def test_permissions_that_the_server_answers_are_held_but_for_the_edits_made_since(
     before: list[str], sent: list[str], later: list[str], held: list[str]
@@ -637,6 +651,7 @@ def test_permissions_that_the_server_answers_are_held_but_for_the_edits_made_sin
     assert bool(record.changes) == (wanted != set(held))
 
 
+@law
 @given(objects, st.data())
 def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     held: dict[str, Any], data: st.DataObject
@@ -650,6 +665,7 @@ def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     assert exactly(dict(record.data)) == exactly({**held, **edits})
 
 
+@law
 @given(objects, objects, objects, objects)
 def test_saving_a_reference_sends_what_was_edited_before_and_keeps_what_was_edited_since(
     held: dict[str, Any], first: dict[str, Any], second: dict[str, Any], third: dict[str, Any]
@@ -681,7 +697,54 @@ def test_saving_a_reference_sends_what_was_edited_before_and_keeps_what_was_edit
     assert bool(record.changes) == (exactly(dict(record.data)) != exactly(stored))
 
 
+blind_edits = st.lists(st.tuples(st.booleans(), st.sampled_from(PEOPLE)), max_size=3)
+
+
+def grant(record: Record, edits: list[tuple[bool, str]], who: set[str]) -> None:
+    """Add and take readers, of the record and of the set that it should have."""
+    for add, one in edits:
+        if add:
+            record.permissions.read += one
+            who.add(one)
+        else:
+            record.permissions.read -= one
+            who.discard(one)
+
+
+@law
+@given(lists, blind_edits.filter(bool), blind_edits, blind_edits, st.booleans())
+def test_blind_edits_of_permissions_are_sent_as_asked_for_and_those_since_stay_pending(
+    held: list[str],
+    first: list[tuple[bool, str]],
+    second: list[tuple[bool, str]],
+    third: list[tuple[bool, str]],
+    listed: bool,
+) -> None:
+    record = loaded({}) if listed else a_record()
+    wanted = set(held)
+    grant(record, first, wanted)
+    stored = set(wanted)
+    plan = plans.save(ALONE, record, safe=True)
+    request = next(plan)
+    assert request.method == "GET"
+    grant(record, second, wanted)
+    try:
+        request = plan.send(answer(request, {}, 1, {"read": held, "write": ["account:me"]}))
+    except StopIteration:
+        assert stored == set(held)
+    else:
+        assert request.body.keys() == {"permissions"}
+        assert request.body["permissions"].keys() == {"read"}
+        assert set(request.body["permissions"]["read"]) == stored != set(held)
+        grant(record, third, wanted)
+        there = {"read": sorted(stored), "write": ["account:me"]}
+        finish(plan, answer(request, {}, 2, there))
+    assert record.permissions.read == wanted
+    assert bool(record.changes) == (wanted != stored)
+
+
 @pytest.mark.parametrize("modified", [True, False])
+@law
 @given(states=before_and_after(), data=st.data())
 def test_refresh_drops_the_edits_made_before_and_keeps_those_made_since(
     modified: bool, states: tuple[dict[str, Any], dict[str, Any]], data: st.DataObject
@@ -703,6 +766,7 @@ def test_refresh_drops_the_edits_made_before_and_keeps_those_made_since(
     assert bool(record.changes) == (exactly(wanted) != exactly(held))
 
 
+@law
 @given(before_and_after())
 def test_reverting_an_edit_by_hand_leaves_nothing_to_save(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -716,6 +780,7 @@ def test_reverting_an_edit_by_hand_leaves_nothing_to_save(
     assert list(plans.save(ALONE, record, safe=True)) == []
 
 
+@law
 @given(before_and_after())
 def test_revert_brings_back_exactly_what_was_loaded(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -728,6 +793,7 @@ def test_revert_brings_back_exactly_what_was_loaded(
     assert not record.changes
 
 
+@law
 @given(before_and_after(), st.sampled_from([400, 403, 404, 412, 500, 503]))
 def test_a_refused_save_changes_nothing_here(
     states: tuple[dict[str, Any], dict[str, Any]], status: int
@@ -747,6 +813,7 @@ def test_a_refused_save_changes_nothing_here(
     assert next(plans.save(ALONE, record, safe=True)) == request
 
 
+@law
 @given(before_and_after())
 def test_a_batch_is_given_requests_that_it_can_carry(
     states: tuple[dict[str, Any], dict[str, Any]],
@@ -1059,6 +1126,7 @@ def test_a_field_of_that_name_further_inside_is_a_field() -> None:
     }
 
 
+@law
 @given(objects)
 def test_encoding_is_what_json_reads_back(body: dict[str, Any]) -> None:
     assert exactly(json.loads(encode(body))) == exactly(body)
