@@ -55,7 +55,8 @@ from kinto_orm.listing import Listing
 from kinto_orm.members import Members
 from kinto_orm.notices import ServerDeprecationWarning
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
-from kinto_orm.permissions import Authenticated, Everyone, Permissions, Principals
+from kinto_orm.permissions import Permissions
+from kinto_orm.principals import Authenticated, Everyone, Principals
 from kinto_orm.record import Record
 from kinto_orm.resource import Resource
 from kinto_orm.review import Review

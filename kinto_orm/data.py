@@ -102,10 +102,10 @@ class Data(_Attributes, MutableMapping[str, Any]):
         load: Callable[[], None] | None = None,
         lent: bool = False,
     ) -> None:
-        _put(self, "_held", fields)
-        _put(self, "_lent", lent)
-        _put(self, "_load", load)
-        _put(self, "_missing", None)
+        _set_held(self, fields)
+        _set_lent(self, lent)
+        _set_load(self, load)
+        _set_missing(self, None)
 
     @property
     def _fields(self) -> dict[str, Any]:
@@ -128,14 +128,14 @@ class Data(_Attributes, MutableMapping[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if name[0] != "_" and self._lent:  # most records are read, and never changed
             value = self._held.get(name)
-            if value is not None and type(value) in _ATOMS:
+            if type(value) in _GIVEN:
                 return value
         return _Attributes.__getattr__(self, name)
 
     def __getitem__(self, name: str) -> Any:
         if self._lent:
             value = self._held.get(name)
-            if value is not None and type(value) in _ATOMS:
+            if type(value) in _GIVEN:
                 return value
         try:
             return self._known()[name]
@@ -217,8 +217,15 @@ class Data(_Attributes, MutableMapping[str, Any]):
             object.__setattr__(self, name, value)
 
 
+# Quicker than anything else that gets past __setattr__, and called for each record of a list.
+_set_held, _set_lent, _set_load, _set_missing = (
+    Data.__dict__[name].__set__ for name in ("_held", "_lent", "_load", "_missing")
+)
+
 #: Immutable values, by exact type: most of all data, and quick to tell.
 _ATOMS = frozenset({str, int, float, bool, type(None)})
+#: Those that tell that the field is there.
+_GIVEN = _ATOMS - {type(None)}
 
 
 def _owned(value: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ import attrs
 
 from kinto_orm.document import Document
 from kinto_orm.kinds import GROUP
-from kinto_orm.permissions import Everyone, principals
+from kinto_orm.principals import Everyone, principals
 
 
 def checked_members(value: Any) -> list[str]:

@@ -17,7 +17,7 @@ from kinto_orm.encoding import encode
 from kinto_orm.errors import NotLoaded
 from kinto_orm.messages import JSON, JSON_PATCH, MERGE_PATCH
 from kinto_orm.patching import applied, merged
-from kinto_orm.permissions import principals
+from kinto_orm.principals import principals
 
 #: Fields, and lists of principals by permission.
 State: TypeAlias = "tuple[dict[str, Any], Mapping[str, list[str]]]"
