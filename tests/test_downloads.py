@@ -174,7 +174,6 @@ def test_the_description_goes_beside_it_on_request(
     assert json.loads(notes.read_text())["size"] == len(CONTENT)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permission bits are those of POSIX")
 def test_it_is_as_readable_as_any_new_file(record: Record, tmp_path: Path) -> None:
     (tmp_path / "plain").touch()
     path = file_of(record).download(tmp_path)
