@@ -92,7 +92,8 @@ class Changeset:
     @records.default
     def _records(self) -> list[Record]:
         listing = self.collection.records
-        return [listing._item(row) for row in self._rows if not row.get("deleted")]
+        # Copies: a listed object takes its row apart, and verify() needs it whole.
+        return [listing._item(dict(row)) for row in self._rows if not row.get("deleted")]
 
     @tombstones.default
     def _tombstones(self) -> list[Tombstone]:

@@ -208,8 +208,11 @@ def test_an_empty_collection_is_signed_too(local: Press) -> None:
 
 
 def test_edits_of_the_records_do_not_matter(local: Press) -> None:
-    changeset = local.publish({"title": "News"})
-    changeset.records[0].data.title = "Fake news"
+    changeset = local.publish({"title": "News", "tags": ["true"], "by": {"name": "Ann"}})
+    data = next(record.data for record in changeset.records if "tags" in record.data)
+    data.title = "Fake news"
+    data.tags.append("false")
+    data.by.name = "Eve"
     changeset.verify(public_key=local.key.public_key())
 
 
