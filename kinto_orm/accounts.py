@@ -6,13 +6,23 @@ the server: no request, answer, error or plan here shows either.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm.auth import Unsigned
 from kinto_orm.encoding import encode
-from kinto_orm.errors import Conflict, NotFound, ResponseError, Unauthorized, error_for
+from kinto_orm.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    ResponseError,
+    Unauthorized,
+    ValidationError,
+    error_for,
+)
 from kinto_orm.messages import Carrier, Request, Steps
 from kinto_orm.plans import checked
 from kinto_orm.uris import check_account_id
@@ -180,9 +190,10 @@ class Accounts:
     def create(self, id: str, *, password: str) -> Account:
         """Make an account: one PUT, with ``If-None-Match: *``.
 
-        Anybody may, where the server's setting ``account_create_principals`` says so, but
-        not who is logged in with another account: use a connection without ``auth``.
-        Kinto keeps a hash of the password, which this library never shows.
+        Anybody may, where the server's setting ``account_create_principals`` says so. Kinto
+        refuses it to who is logged in with another account, if not as an administrator; the
+        PUT is then sent again without credentials, as anybody could. Kinto keeps a hash of
+        the password, which this library never shows.
 
         Raises :class:`Conflict` where the account exists (``remote`` is it),
         :class:`Unauthorized`, :class:`Forbidden` or :class:`ValidationError` where one may
@@ -192,7 +203,14 @@ class Accounts:
         """
         account = Account(id, connection=self.connection)
         _check_password(password)
-        account._order(create, password)
+        try:
+            account._order(create, password)
+        except ValidationError:
+            nobody = self.connection.with_options(auth=Unsigned())
+            with contextlib.suppress(Unauthorized, Forbidden):
+                Account(id, connection=nobody)._order(create, password)
+                return account
+            raise
         return account
 
     def __repr__(self) -> str:

@@ -48,6 +48,13 @@ class HeaderAuth(AuthBase):
         return f"<{type(self).__name__}>"
 
 
+class Unsigned(AuthBase):
+    """No credentials at all, those of a session or of a netrc file neither."""
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        return request
+
+
 class BearerTokenAuth(HeaderAuth):
     """A token of an identity provider; ``type`` is the scheme that the server expects.
 

@@ -20,6 +20,7 @@ from kinto_orm import (
     Forbidden,
     InvalidId,
     KintoError,
+    ResponseError,
     Unauthorized,
     User,
     ValidationError,
@@ -121,9 +122,21 @@ def test_an_account_that_exists_is_a_conflict_and_keeps_its_password(
     assert who(anybody.with_options(auth=("bob", SECRET))) == "account:bob"
 
 
-def test_who_is_logged_in_makes_no_account_for_others(kinto: Connection) -> None:
-    with pytest.raises(ValidationError, match="do not match"):
-        kinto.accounts.create("bob", password=SECRET)
+def test_who_is_logged_in_makes_accounts_for_others_as_anybody_may(kinto: Connection) -> None:
+    bob = kinto.accounts.create("bob", password=SECRET)
+    assert bob.connection is kinto
+    assert who(kinto.with_options(auth=("bob", SECRET))) == "account:bob"
+    with pytest.raises(Conflict):
+        kinto.accounts.create("bob", password="another")
+
+
+def test_where_not_everybody_makes_accounts_the_servers_first_refusal_stands() -> None:
+    with LocalServer({"kinto.account_create_principals": "account:admin"}) as server:
+        kinto = server.connect("alice")
+        with pytest.raises(ResponseError) as caught:
+            kinto.accounts.create("bob", password=SECRET)
+    assert caught.value.status in (400, 403)
+    assert "bob" not in str(caught.value.message)
 
 
 # -- using
