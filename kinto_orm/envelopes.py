@@ -15,6 +15,8 @@ from kinto_orm.errors import InvalidResponse, error_for
 from kinto_orm.messages import Request, Response
 from kinto_orm.transport import Transport
 
+BATCH = "/batch"
+
 
 def fits(request: Request) -> bool:
     """Whether a request may travel with others.
@@ -22,7 +24,7 @@ def fits(request: Request) -> bool:
     Kinto refuses a whole batch for a path with ``/batch`` anywhere in it, be it the first
     letters of an id.
     """
-    return "/batch" not in request.target
+    return BATCH not in request.target
 
 
 def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response | Exception]:
@@ -31,36 +33,66 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
     On PostgreSQL a 409 among the answers means that everything before it was rolled back,
     although reported as written. That part is sent again, as often as any request is.
     """
-    outcomes: dict[int, Response | Exception] = {}
-    reported: dict[int, Response] = {}  # the first answers of what was rolled back
-    todo = list(range(len(requests)))
-    repeated = lost = 0
-    while todo:
-        envelope = _envelope([requests[i] for i in todo])
-        try:
-            response = transport.send(envelope, repeated)
-            # What was rolled back was not carried out; what went without an answer may have been.
-            lost += response.repeated - repeated
-            parts = _open(response, [requests[i] for i in todo], lost)
-        except Exception as error:  # whatever it is, other envelopes have their own outcomes
-            outcomes.update(dict.fromkeys(todo, error))
-            break
-        refusals = [place for place, part in enumerate(parts) if part.status == 409]
-        undone = refusals[-1] + 1 if refusals else 0
+    envelope = _Envelope(requests)
+    try:
+        last = transport.repeat(
+            envelope.request, lambda _: envelope.take(transport.send_once(envelope.request))
+        )
+        if last.request.uri == BATCH and last.status != 200:
+            raise error_for(last)
+    except Exception as error:  # whatever it is, other envelopes have their own outcomes
+        envelope.fail(error)
+        return envelope.outcomes
+    if last.repeated:
+        envelope.mark(last.repeated)
+    return envelope.outcomes
+
+
+class _Envelope:
+    """Requests that travel together, and what became of them so far."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self._requests = requests
+        self._todo = list(range(len(requests)))
+        #: The first answers of what was rolled back.
+        self._reported: dict[int, Response] = {}
+        self.outcomes: list[Response | Exception] = [LookupError("never sent")] * len(requests)
+        self.request = _envelope(requests)
+
+    def take(self, response: Response) -> Response:
+        """Note the answers; the response, or the refusal for which some are to be sent again."""
+        if response.status != 200:
+            return response
+        parts = _open(response, [self._requests[i] for i in self._todo])
+        refused = [place for place, part in enumerate(parts) if part.status == 409]
+        undone = refused[-1] + 1 if refused else 0
         again = []
-        for place, (i, part) in enumerate(zip(todo, parts, strict=True)):
-            outcomes[i] = _standing(reported[i], part) if i in reported else part
+        for place, (i, part) in enumerate(zip(self._todo, parts, strict=True)):
             if place < undone:
-                outcomes[i] = error_for(attrs.evolve(parts[undone - 1], request=requests[i]))
-                reported.setdefault(i, part)
+                refusal = attrs.evolve(parts[undone - 1], request=self._requests[i])
+                self.outcomes[i] = error_for(refusal)
+                self._reported.setdefault(i, part)
+            else:
+                first = self._reported.get(i)
+                self.outcomes[i] = part if first is None else _standing(first, part)
             # What failed after a roll-back may have missed what was rolled back.
             if place < undone or (undone and part.status >= 400):
                 again.append(i)
-        repeated = response.repeated
-        if not again or not transport.pause(envelope, parts[undone - 1], repeated):
-            break
-        todo, repeated = again, repeated + 1
-    return [outcomes[i] for i in range(len(requests))]
+        if not again:
+            return response
+        self._todo = again
+        self.request = _envelope([self._requests[i] for i in again])
+        return parts[undone - 1]
+
+    def fail(self, error: Exception) -> None:
+        for i in self._todo:
+            self.outcomes[i] = error
+
+    def mark(self, repeated: int) -> None:
+        """Say of all answers how often the requests may have been carried out before."""
+        for i, outcome in enumerate(self.outcomes):
+            if isinstance(outcome, Response):
+                self.outcomes[i] = attrs.evolve(outcome, repeated=outcome.repeated + repeated)
 
 
 def _standing(reported: Response, part: Response) -> Response:
@@ -72,13 +104,13 @@ def _standing(reported: Response, part: Response) -> Response:
     if part.status == 412 and reported.status < 300 and reported.etag == part.etag:
         return reported
     if part.status == 404 and reported.status < 300:
-        return attrs.evolve(part, repeated=part.repeated + 1)
+        return attrs.evolve(part, repeated=1)
     return part
 
 
 def _envelope(requests: Sequence[Request]) -> Request:
     content = b'{"requests":[%s]}' % b",".join(map(_part, requests))
-    return Request("POST", "/batch", content=content)
+    return Request("POST", BATCH, content=content)
 
 
 def _part(request: Request) -> bytes:
@@ -92,9 +124,7 @@ def _part(request: Request) -> bytes:
     return b'%s,"body":%s}' % (part[:-1], request.content)
 
 
-def _open(response: Response, requests: Sequence[Request], lost: int) -> list[Response]:
-    if response.status != 200:
-        raise error_for(response)
+def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
     parts = response.body.get("responses") if isinstance(response.body, Mapping) else None
     if (
         not isinstance(parts, list)
@@ -108,7 +138,6 @@ def _open(response: Response, requests: Sequence[Request], lost: int) -> list[Re
             {name.lower(): value for name, value in part.get("headers", {}).items()},
             part.get("body"),
             request,
-            repeated=lost,
         )
         for request, part in zip(requests, parts, strict=True)
     ]

@@ -16,6 +16,9 @@ STATUSES = frozenset({409, 429, 502, 503, 504})
 #: A server that wants more patience than this, in seconds, gets an error instead.
 LONGEST_WAIT = 120.0
 
+#: Answers of a server that has certainly carried nothing out: what it holds is not ours.
+UNDONE = frozenset({409, 429})
+
 #: Answers of a server that has carried nothing out.
 REFUSALS = frozenset({409, 429, 503})
 

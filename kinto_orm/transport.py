@@ -28,6 +28,7 @@ from kinto_orm.messages import JSON, READING, Request, Response, whole_number
 from kinto_orm.notices import read_alert, warn_once
 from kinto_orm.options import Options
 from kinto_orm.pool import Pool, canonical, origin
+from kinto_orm.retry import UNDONE
 
 logger = logging.getLogger("kinto_orm")
 
@@ -74,6 +75,7 @@ class Transport:
         self, request: Request, once: Callable[[Request], Response], repeated: int = 0
     ) -> Response:
         """Make an exchange, again where another try may help; see :meth:`send`."""
+        unknown = 0  # how many of the tries may have been carried out
         while True:
             outcome: Response | KintoError
             try:
@@ -83,9 +85,10 @@ class Transport:
             if not self.pause(request, outcome, repeated):
                 break
             repeated += 1
+            unknown += not (isinstance(outcome, Response) and outcome.status in UNDONE)
         if isinstance(outcome, KintoError):
             raise outcome
-        return attrs.evolve(outcome, repeated=repeated) if repeated else outcome
+        return attrs.evolve(outcome, repeated=unknown) if unknown else outcome
 
     def pause(self, request: Request, outcome: Response | KintoError, repeated: int) -> bool:
         """Wait before another try; false where there is to be none."""
