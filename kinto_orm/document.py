@@ -128,7 +128,7 @@ class Document:
             if self._status is Status.REFERENCE:
                 self._data = Data({}, self._load_data)
             else:
-                self._data = Data(self._source, lent=True)
+                self._data = Data(self._source, None, True)
                 if self._known.only is not None:
                     self._mark_partial()
         return self._data
