@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +18,15 @@ _HEADER = re.compile(r"(Basic|Bearer(\+[a-z0-9._-]+)?) +[!-~]+\Z", re.IGNORECASE
 _WORD = re.compile(r"[!-~]+\Z")
 
 
-class ServerAuth(AuthBase):
+class ServerAuth(AuthBase, ABC):
     """Credentials that take the server's own help to get."""
 
+    @abstractmethod
     def for_server(self, server_url: str, ask: Callable[[Request], Response]) -> AuthBase:
         """What signs requests to a server; ``ask`` sends it one without credentials.
 
         Called before every request, from any thread.
         """
-        raise NotImplementedError
 
 
 class HeaderAuth(AuthBase):

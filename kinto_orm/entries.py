@@ -44,9 +44,6 @@ class Entry:
 class Entries(LazyList[E]):
     """A lazy list of entries, which have no totals on the server: ``count()`` reads them."""
 
-    def _item(self, row: dict[str, Any]) -> E:
-        raise NotImplementedError
-
     def __getitem__(self: L, wanted: slice) -> L:
         """``list[:20]``: a shorter list. No request."""
         if not isinstance(wanted, slice):

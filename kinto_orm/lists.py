@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -21,7 +22,7 @@ L = TypeVar("L", bound="LazyList[Any]")
 
 
 @attrs.frozen(eq=False, repr=False)
-class LazyList(Generic[T]):
+class LazyList(ABC, Generic[T]):
     """A list on the server: immutable, and re-iterable.
 
     Each iteration asks anew, ``ceil(N / page)`` GETs for N objects, and holds at most two
@@ -39,12 +40,13 @@ class LazyList(Generic[T]):
     needs: ClassVar[tuple[str, ...]] = paging.OBJECT
 
     @property
+    @abstractmethod
     def uri(self) -> str:
-        raise NotImplementedError
+        """The path of the list below the server's URL."""
 
+    @abstractmethod
     def _item(self, row: dict[str, Any]) -> T:
         """What a row of the list becomes."""
-        raise NotImplementedError
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterable[T]:
         return map(self._item, rows)

@@ -7,6 +7,7 @@ reaches inside objects and removes fields, a JSON Patch (RFC 6902) lists operati
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
@@ -30,7 +31,7 @@ def _permissions(value: Mapping[str, Any] | None) -> dict[str, list[str]] | None
 
 
 @attrs.frozen
-class _DataPatch:
+class _DataPatch(ABC):
     data: Mapping[str, Any] | None = None
     permissions: Mapping[str, Any] | None = attrs.field(default=None, converter=_permissions)
 
@@ -52,8 +53,9 @@ class _DataPatch:
         return self._merged(fields, self.data or {}), self.permissions or {}
 
     @staticmethod
+    @abstractmethod
     def _merged(fields: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """What the patch's data make of these fields."""
 
 
 class BasicPatch(_DataPatch):
