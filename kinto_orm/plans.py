@@ -8,7 +8,7 @@ run) carries the requests, and says first what the road can carry.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from kinto_orm.data import thawed
 from kinto_orm.document import Document, Snapshot, Status
@@ -82,9 +82,12 @@ def refresh(
 def exists(carrier: Carrier, document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
     try:
-        checked((yield Request("HEAD", document.uri)))
+        response = checked((yield Request("HEAD", document.uri)))
     except NotFound:
         return False
+    # A page of a proxy, perhaps; some proxies take the ETag away.
+    if "json" not in response.headers.get("content-type", "") and response.etag is None:
+        raise InvalidResponse(response, "the answer is not about a Kinto object")
     return True
 
 
@@ -294,15 +297,19 @@ def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] |
     """``data`` and ``permissions`` of an answer about one object."""
     body = response.body if isinstance(response.body, dict) else {}
     data, permissions = body.get("data"), body.get("permissions")
-    # A bool is an int, and no timestamp.
-    if not isinstance(data, dict) or type(data.get("last_modified")) is not int:
+    if not _is_object(data):
         raise InvalidResponse(response, "the answer is not a Kinto object")
     if permissions is not None and not _are_permissions(permissions):
         raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
     return data, permissions
 
 
-def _are_permissions(value: Any) -> bool:
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    # A bool is an int, and no timestamp.
+    return isinstance(value, dict) and type(value.get("last_modified")) is int
+
+
+def _are_permissions(value: Any) -> TypeGuard[dict[str, list[str]]]:
     return isinstance(value, dict) and all(
         isinstance(who, list) and all(isinstance(one, str) for one in who) for who in value.values()
     )
@@ -316,7 +323,7 @@ def conflict(document: Document, response: Response) -> ResponseError:
         existing = details.get("existing")
         error.local = document
         error.base = None if document._status is Status.NEW else thawed(document._source)
-        error.remote = document._elsewhere(existing) if isinstance(existing, dict) else None
+        error.remote = document._elsewhere(existing) if _is_object(existing) else None
     return error
 
 

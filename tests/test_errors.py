@@ -653,6 +653,28 @@ def test_a_broken_answer_to_a_deletion_is_not_taken_for_one(name: str) -> None:
         assert record.deleted is False
 
 
+@pytest.mark.parametrize("name", ["nothing", "half the headers", "a page", "no type"])
+def test_a_broken_answer_is_no_proof_that_something_exists(name: str) -> None:
+    with record_behind(BROKEN[name]) as record:
+        with pytest.raises((TransportError, InvalidResponse), match="HEAD"):
+            record.exists()
+        with pytest.raises((TransportError, InvalidResponse), match="HEAD"):
+            "r" in record.collection.records  # noqa: B015
+
+
+@pytest.mark.parametrize("existing", [None, [], {}, {"id": 5}, {"last_modified": "5"}], ids=repr)
+def test_a_conflict_that_does_not_show_the_other_version_is_a_conflict_all_the_same(
+    existing: Any,
+) -> None:
+    head = b"HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/json\r\n"
+    body = json.dumps({"code": 412, "errno": 114, "details": {"existing": existing}}).encode()
+    with record_behind(http(body, head)) as record:
+        for if_not_exists in (True, False):
+            with pytest.raises(Conflict) as caught:
+                record.collection.create_record({}, id="r", if_not_exists=if_not_exists)
+            assert caught.value.remote is None
+
+
 @pytest.mark.parametrize("name", ["half the body", "no body", "half a chunk", "no last chunk"])
 def test_an_answer_that_was_cut_short_says_so(name: str) -> None:
     with record_behind(BROKEN[name]) as record, pytest.raises(InvalidResponse, match="cut short"):
