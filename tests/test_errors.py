@@ -494,12 +494,15 @@ def test_a_503_tells_after_how_many_seconds_to_come_back(
 
 # -- a broken wire
 
+# A client that kept the connection could send its next request while it is being closed.
+CLOSE = b"Connection: close\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 def http(body: bytes, head: bytes = OK, length: int | None = None) -> bytes:
-    size = len(body) if length is None else length
-    return head + b"Content-Length: %d\r\n\r\n" % size + body
+    if length is None:
+        return head + CLOSE + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    return head + b"Content-Length: %d\r\n\r\n" % length + body
 
 
 def read_request(client: socket.socket) -> None:
@@ -578,7 +581,7 @@ BROKEN = {
     "half the headers": b"HTTP/1.1 200 OK\r\nContent-Type: applicat",
     "an endless header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
     "too many headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
-    "two lengths": http(ROW, OK + b"Content-Length: 5\r\n"),
+    "two lengths": http(ROW, OK + b"Content-Length: 5\r\n", len(ROW)),
     "half the body": http(ROW[:20], length=len(ROW)),
     "no body": http(b"", length=len(ROW)),
     "half a chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n40\r\n" + ROW[:20],
@@ -594,8 +597,8 @@ BROKEN = {
     "deep JSON": http(b"[" * 100_000),
     "a page": http(b"<html>Log in</html>", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"),
     "no type": http(ROW, b"HTTP/1.1 200 OK\r\n"),
-    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
-    "not modified": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n" + CLOSE + b"\r\n",
+    "not modified": b"HTTP/1.1 304 Not Modified\r\n" + CLOSE + b"\r\n",
     **{
         f"JSON {body.decode()}": http(body)
         for body in (
