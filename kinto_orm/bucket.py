@@ -19,6 +19,7 @@ from kinto_orm.listing import Listing, required_iterable
 from kinto_orm.operations import Ignored
 from kinto_orm.resource import Resource
 from kinto_orm.schemas import Stored
+from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
     from kinto_orm.connection import Connection
@@ -113,7 +114,7 @@ class Bucket(Resource):
 
     def get_collection(self, id: str) -> Collection:
         """The collection with that id, loaded: one GET, ``CollectionNotFound`` if absent."""
-        return self.collections[id]
+        return self.collections[check_id(id, "collection")]
 
     def get_collections(self) -> list[Collection]:
         """All collections, in a list."""
@@ -170,7 +171,7 @@ class Bucket(Resource):
 
     def get_group(self, id: str) -> Group:
         """The group with that id, loaded: one GET, ``GroupNotFound`` if absent."""
-        return self.groups[id]
+        return self.groups[check_id(id, "group")]
 
     def get_groups(self) -> list[Group]:
         """All groups, in a list."""

@@ -25,7 +25,7 @@ from kinto_orm.resource import Resource
 from kinto_orm.review import Review
 from kinto_orm.schemas import Stored
 from kinto_orm.uploads import Attachable
-from kinto_orm.uris import check_parent
+from kinto_orm.uris import check_id, check_parent
 
 if TYPE_CHECKING:
     from kinto_orm.bucket import Bucket
@@ -78,7 +78,7 @@ class Collection(Resource):
 
     def get_record(self, id: str) -> Record:
         """The record with that id, loaded: one GET, ``RecordNotFound`` if absent."""
-        return self.records[id]
+        return self.records[check_id(id, "record")]
 
     def get_records(self) -> list[Record]:
         """All records, in a list; ``records`` gives them page by page."""

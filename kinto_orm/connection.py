@@ -27,6 +27,7 @@ from kinto_orm.pool import Pool
 from kinto_orm.scopes import enter, leave
 from kinto_orm.server import Server
 from kinto_orm.transport import Transport
+from kinto_orm.uris import check_id
 
 
 class Connection(Server):
@@ -235,7 +236,7 @@ class Connection(Server):
 
     def get_bucket(self, id: str) -> Bucket:
         """The bucket with that id, loaded: one GET, ``BucketNotFound`` if absent."""
-        return self.buckets[id]
+        return self.buckets[check_id(id, "bucket")]
 
     def get_buckets(self) -> list[Bucket]:
         """All buckets that this user may see, in a list."""

@@ -325,7 +325,7 @@ class Listing(LazyList[R]):
 
     def _member(self, wanted: Any) -> R:
         """An object of this list, given as itself or by id."""
-        return self._reference(wanted) if isinstance(wanted, str) else self._own(wanted)
+        return self._own(wanted) if isinstance(wanted, Document) else self._reference(wanted)
 
     def _own(self, member: Any) -> R:
         if not self._holds(member):

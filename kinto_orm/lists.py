@@ -139,6 +139,8 @@ class LazyList(ABC, Generic[T]):
 
     def with_params(self: L, **params: Any) -> L:
         """With further query arguments, for what this library has no name for."""
+        if "_fields" in params:
+            raise ValueError("for some of the fields write only('title', …): saving must know it")
         return self._with(attrs.evolve(self.query, params={**self.query.params, **params}))
 
     def _refuse_slice(self) -> None:

@@ -81,7 +81,7 @@ def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
     response = checked((yield Request("HEAD", uri, encode_query(query.matching()))))
     total = response.headers.get("total-objects") or response.headers.get("total-records", "")
-    if not total.isdigit():
+    if not (total.isascii() and total.isdigit()):
         raise InvalidResponse(response, "the server does not say how many objects there are")
     return int(total)
 

@@ -210,9 +210,11 @@ def delete(
         return
     try:
         data, _ = envelope(checked(response))
-    except NotFound:
+    except NotFound as error:
         if not if_exists:
             raise
+        if error.status == 403 and (yield Request("GET", document.uri)).status == 200:
+            raise Forbidden(response) from None  # it is there, and may not be deleted
         document._take_tombstone(None)
         return
     document._take_tombstone(data["last_modified"])

@@ -215,6 +215,7 @@ class Transport:
         try:
             yield
         except requests.RequestException as error:
+            answer.close()  # what is left of the body is never read
             if "timed out" in str(error).lower():
                 raise self._late(request, answer.url) from _without_request(error)
             partial = Response(answer.status_code, _lowered(answer), None, request)

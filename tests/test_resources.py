@@ -25,6 +25,7 @@ from kinto_orm import (
     Forbidden,
     Group,
     GroupNotFound,
+    InvalidId,
     JSONPatch,
     KintoError,
     MergePatch,
@@ -2059,3 +2060,28 @@ def test_a_new_object_travels_by_pickle_and_is_saved_elsewhere(todo: Collection)
     assert fields(todo.get_record("n").data) == {"a": {"b": 2}}
     assert todo.get_record("n").permissions.read == ["x"]
     assert new.changes.creates
+
+
+def test_a_bucket_that_may_be_read_and_not_deleted_does_not_count_as_missing(
+    connect: Callable[..., Connection],
+) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    alice.create_bucket("shared", permissions={"read": ["account:bob"]})
+    with pytest.raises(Forbidden):
+        bob.delete_bucket("shared", if_exists=True)
+    assert alice.bucket("shared").exists()
+    assert bob.delete_bucket("nowhere", if_exists=True).deleted
+
+
+def test_an_id_that_is_no_string_is_an_invalid_id_wherever_it_is_given(kinto: Connection) -> None:
+    todo = kinto.bucket("default").collection("todo")
+    for call in (todo.get_record, todo.delete_record, kinto.get_bucket, kinto.delete_bucket):
+        with pytest.raises(InvalidId, match="must be a string"):
+            call(5)  # type: ignore[operator]
+
+
+def test_parts_of_records_are_asked_for_with_only_so_that_a_save_knows_it(
+    kinto: Connection,
+) -> None:
+    with pytest.raises(ValueError, match="only"):
+        kinto.bucket("default").collection("todo").records.with_params(_fields="title")

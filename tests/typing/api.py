@@ -51,6 +51,7 @@ from kinto_orm import (
     User,
     ValidationError,
 )
+from kinto_orm.records import Records
 
 
 def connections_take_every_form_of_credentials(url: str) -> None:
@@ -127,7 +128,7 @@ def lists_know_what_is_in_them(kinto: Connection, bucket: Bucket, todo: Collecti
     assert_type(bucket.collections, Listing[Collection])
     assert_type(bucket.groups, Listing[Group])
     records = todo.records
-    assert_type(records, Listing[Record])
+    assert_type(records, Records)
     for i, record in enumerate(records):
         assert_type(record, Record)
         record.data.title = f"Todo #{i}"
@@ -135,8 +136,8 @@ def lists_know_what_is_in_them(kinto: Connection, bucket: Bucket, todo: Collecti
     assert_type([each.id for each in kinto.buckets], list[str])
     assert_type(list(records), list[Record])
     assert_type(records["id"], Record)
-    assert_type(records[:20], Listing[Record])
-    assert_type(records[5:][:10].limit(3).page_size(500), Listing[Record])
+    assert_type(records[:20], Records)
+    assert_type(records[5:][:10].limit(3).page_size(500), Records)
     assert_type(records.first(), Record | None)
     assert_type(records.get("id"), Record | None)
     assert_type(records.get("id", default=None), Record | None)
@@ -195,7 +196,7 @@ def verbs_return_the_type_they_were_called_on(
     assert_type(record.refresh(only=["title"], params={"cache": 1}), Record)
     assert_type(record.patch(BasicPatch(data={"title": "new"})), Record)
     assert_type(record.patch(MergePatch(permissions={"read": [Authenticated]})), Record)
-    assert_type(bucket.save().collection("c").save().records, Listing[Record])
+    assert_type(bucket.save().collection("c").save().records, Records)
     record.patch({"title": "new"})  # type: ignore[arg-type]
     record.revert()
 
