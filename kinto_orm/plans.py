@@ -230,13 +230,13 @@ def patch(
 ) -> Steps[None]:
     """PATCH as it is given. Edits that were not saved stay pending."""
     refuse_deleted(document)
-    _guard_hidden_permissions(document, changes)
     if changes.content_type != JSON and not carrier.patch_types:
         raise ValueError(
             f"a {type(changes).__name__} cannot travel in a batch, where Kinto takes every "
             "body for a plain one; use BasicPatch, or send it outside of the batch"
         )
     headers = match(document, safe, if_match)
+    yield from _guard_hidden_permissions(document, changes)
     if changes.content_type != JSON:
         headers["Content-Type"] = changes.content_type
     # Appending twice is not appending once: such a patch is repeated with a precondition only.
@@ -257,12 +257,18 @@ def patch(
 
 def _guard_hidden_permissions(
     document: Document, changes: BasicPatch | MergePatch | JSONPatch
-) -> None:
-    if document._shown is None or document._shown:
-        return
-    if isinstance(changes, JSONPatch) or (
-        isinstance(changes, MergePatch) and changes.permissions is not None
+) -> Steps[None]:
+    """Refuse what makes Kinto clear permissions that are hidden; look first, if need be."""
+    if isinstance(changes, BasicPatch) or (
+        isinstance(changes, MergePatch) and changes.permissions is None
     ):
+        return
+    shown = document._shown
+    if shown is None and document._status is not Status.NEW:
+        shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
+        if document._status is Status.LOADED:
+            document._take_permissions(shown)
+    if shown is not None and not shown:
         raise PermissionsHidden(
             f"the permissions of {document.uri} are hidden from this user, and Kinto would clear "
             f"all of them on a {type(changes).__name__}; use BasicPatch, or a MergePatch of data"

@@ -195,9 +195,10 @@ class Resource(Document):
     ) -> Self:
         """PATCH with just this, sent as it is. Edits that were not saved stay pending.
 
-        Carries ``If-Match`` like ``save()``. Raises :class:`PermissionsHidden`, before
-        anything is sent, where Kinto would answer by clearing permissions that are hidden
-        from this user.
+        Carries ``If-Match`` like ``save()``. Kinto answers a :class:`JSONPatch`, and a
+        :class:`MergePatch` of permissions, by clearing permissions that are hidden from this
+        user: such a patch is a :class:`PermissionsHidden` instead, and where it is not known
+        whether they are, one GET comes first.
         """
         if not isinstance(changes, (BasicPatch, MergePatch, JSONPatch)):
             raise TypeError(

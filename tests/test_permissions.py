@@ -897,3 +897,20 @@ def test_granting_the_right_to_create_records_grants_it(bucket: Bucket, bob: Con
     closed.permissions["record:create"] += BOB
     closed.save()
     assert theirs.create_record({}).permissions.write == [BOB]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_json_patch_of_an_inherited_writer_is_refused_also_where_nothing_was_loaded(
+    connect: Callable[..., Connection], listed: bool
+) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    todo = alice.create_bucket("shared").create_collection(
+        "todo", permissions={"create_record": ["account:bob"]}
+    )
+    his = bob.bucket("shared").collection("todo").create_record({"a": 1})
+    (from_list,) = todo.records
+    record = from_list if listed else todo.record(his.id)
+    with pytest.raises(PermissionsHidden):
+        record.patch(JSONPatch([{"op": "replace", "path": "/data/a", "value": 2}]))
+    assert his.refresh().permissions.write == ["account:bob"]
+    assert his.data.a == 1
