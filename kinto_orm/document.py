@@ -64,6 +64,7 @@ class Document:
 
     _id: str = attrs.field(init=False)
     _parent: Document | None = attrs.field(init=False)
+    _uri: str | None = attrs.field(init=False)  # once it was asked for
     _status: Status = attrs.field(init=False)
     _last_modified: int | None = attrs.field(init=False)
     # the fields as the server gave them: the baseline of edits
@@ -83,6 +84,7 @@ class Document:
     def _begin(self, id: str, parent: Document | None, status: Status) -> None:
         self._id = id
         self._parent = parent
+        self._uri = None
         self._status = status
         self._last_modified = None
         self._source = {}
@@ -100,9 +102,11 @@ class Document:
     @property
     def uri(self) -> str:
         """The path below the server's URL, such as ``/buckets/b/collections/c``."""
-        above = self._parent.uri if self._parent is not None else ""
-        # Ids of lists are the server's, and Kinto lets a line end through.
-        return f"{above}/{self.kind.plural}/{quote(self._id, safe='')}"
+        if self._uri is None:  # neither ids nor parents change
+            above = self._parent.uri if self._parent is not None else ""
+            # Ids of lists are the server's, and Kinto lets a line end through.
+            self._uri = f"{above}/{self.kind.plural}/{quote(self._id, safe='')}"
+        return self._uri
 
     @property
     def last_modified(self) -> int | None:

@@ -71,7 +71,7 @@ class Resource(Document):
         self._last_modified = row.pop("last_modified")
         self._source = row
         self._known = known
-        self._shown = self._data = self._permissions = self._queued_in = None
+        self._uri = self._shown = self._data = self._permissions = self._queued_in = None
         self._replaced = False
 
     @property
