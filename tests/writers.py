@@ -78,6 +78,7 @@ def _in_threads(
             with Connection(
                 urls[number % len(urls)],
                 ("alice", "p4ssw0rd"),
+                retry=30,  # writers who meet on PostgreSQL get many a 409
                 retry_after=0.01,
                 event_hooks={"response": [report.watch(writer)]},
             ) as kinto:
