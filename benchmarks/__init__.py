@@ -1,0 +1,1 @@
+"""What this library costs, beside careful code by hand and kinto-http: `python -m benchmarks`."""
