@@ -1,0 +1,1 @@
+"""How cost grows with records, collections, clients, servers and processes."""
