@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from benchmarks.scaling import crowds, pictures, places, sizes, spread
+from benchmarks.scaling.neighbours import Neighbours
 from benchmarks.scaling.places import Place
 from benchmarks.scaling.tables import Rows, machine, tables
 from benchmarks.servers import ROOT
@@ -27,12 +28,13 @@ class Extent:
     workers: tuple[int, ...] = (1, 2, 4)
     processes: tuple[int, ...] = (1, 2)
     seconds: float = 0.5
-    rounds: int = 3
+    rounds: int = 2
     times: int = 9
-    shelf: int = 60
+    shelf: int = 40
+    patience: float = 60.0
 
 
-FAST = Extent((1000, 5000), (10, 50), (1, 4), (1, 2), (1, 2), 0.2, 1, 3, 15)
+FAST = Extent((1000, 5000), (10, 50), (1, 4), (1, 2), (1, 2), 0.2, 1, 3, 15, 5.0)
 
 Part = Callable[[Place, Place, Extent], Rows]
 
@@ -90,15 +92,18 @@ def main() -> None:
     if args.docs and args.parts:
         parser.error("the documentation has all parts")
     extent = FAST if args.fast else Extent()
-    others = crowds.cores_busy(1)
+    neighbours = Neighbours(extent.patience)
     found: dict[str, Rows] = {}
-    with places.memory() as memory, places.postgresql(max(extent.workers)) as postgresql:
+    with (
+        places.memory(neighbours) as memory,
+        places.postgresql(max(extent.workers), neighbours) as postgresql,
+    ):
         for name, part in PARTS.items():
             if not args.parts or name in args.parts:
                 began = time.monotonic()
                 found[name] = part(memory, postgresql, extent)
                 print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    where = machine(others)
+    where = machine(neighbours.noise)
     print("\n\n".join([where, *(table.text() for table in tables(found))]))
     if args.docs:
         _write(where, found, ROOT / "docs" / "benchmarks")

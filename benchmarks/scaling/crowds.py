@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import statistics
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import attrs
 
+from benchmarks.scaling.neighbours import busy_seconds
 from benchmarks.scaling.places import Place, ensure
 from benchmarks.servers import COLLECTION
 from kinto_orm import Collection, Connection, KintoError
@@ -90,12 +89,12 @@ class Meeting:
     def begin(self) -> None:
         """Everybody is there: what was before does not count."""
         self.statuses.clear()
-        self.waited, self.started, self.busy = 0.0, time.monotonic(), _busy_seconds()
+        self.waited, self.started, self.busy = 0.0, time.monotonic(), busy_seconds()
 
     def end(self) -> None:
         self.seconds = time.monotonic() - self.started
         if self.busy is not None:
-            self.busy = ((_busy_seconds() or 0) - self.busy) / self.seconds
+            self.busy = ((busy_seconds() or 0) - self.busy) / self.seconds
 
     def heard(self, response: Response) -> None:
         statuses = [response.status]
@@ -113,24 +112,6 @@ class Meeting:
             self.done += done
             if error is not None:
                 self.failed[type(error).__name__] += 1
-
-
-def cores_busy(seconds: float) -> float | None:
-    """How many cores of this machine are at work, by whomever."""
-    meeting = Meeting()
-    meeting.begin()
-    time.sleep(seconds)
-    meeting.end()
-    return meeting.busy
-
-
-def _busy_seconds() -> float | None:
-    """What all cores of this machine have worked until now, where the system tells."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return None
-    user, nice, system, _, _, irq, softirq = map(int, stat.read_text().split(None, 8)[1:8])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def meet(
@@ -228,7 +209,8 @@ def _sum(meetings: list[Meeting]) -> dict[str, Any]:
     return {
         "rate": max(meeting.done / meeting.seconds for meeting in meetings),
         "busy": statistics.median(busy) if busy else None,
+        # Nobody else writes a client's own field: a write that this client was told of is gone.
         "lost": 100 * failed.pop("MergeError", 0) / done,
-        "failed": 100 * failed.total() / done,
+        "gave up": 100 * failed.total() / done,
         **{str(status): 100 * answers[status] / done for status in (409, 412, 503)},
     }

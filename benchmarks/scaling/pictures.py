@@ -28,7 +28,8 @@ def draw(found: Mapping[str, Rows], folder: Path) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "kinto_orm"  # the same picture is the same file
     mpl.rcParams["font.size"] = 9
-    figure, axes = plt.subplots(4, 2, figsize=(9.5, 13), layout="constrained")
+    figure, axes = plt.subplots(4, 2, figsize=(9.5, 13.5), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.08)
     panels: list[Callable[..., None]] = [
         _pages,
         _lists,
@@ -68,17 +69,22 @@ def _logarithmic(place: Any, rows: Rows, name: str, label: str) -> None:
     place.set_xlabel(label)
 
 
+def _leave_room(place: Any, factor: float) -> None:
+    """From zero, with room for a legend above the lines."""
+    place.set_ylim(0, place.get_ylim()[1] * factor)
+
+
 def _pages(place: Any, found: Mapping[str, Rows]) -> None:
     for server, color in SERVERS.items():
         rows = _pick(found["records"], server=server)
         for what, name, line in (("page", "a page of 100", "-"), ("save", "a save", ":")):
             label = f"{name}, {server}"
             _line(place, rows, "records", what, color=color, linestyle=line, label=label)
-    place.set_ylim(bottom=0)
+    _leave_room(place, 1.25)
     _logarithmic(place, found["records"], "records", "records in the collection")
     place.set_ylabel("milliseconds")
     place.set_title("A page and a save")
-    place.legend(frameon=False)
+    place.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
 
 
 def _lists(place: Any, found: Mapping[str, Rows]) -> None:
@@ -97,19 +103,18 @@ def _rates(place: Any, found: Mapping[str, Rows], server: str) -> None:
         rows = _pick(found["clients"], server=server, way=way)
         if rows:
             _line(place, rows, "clients", "rate", color=color, label=way)
-    place.set_ylim(bottom=0)
+    _leave_room(place, 1.4)
     _logarithmic(place, found["clients"], "clients", "clients")
     place.set_ylabel("writes a second")
     place.set_title(f"Writes, {server}")
-    if server == "memory":
-        place.legend(frameon=False, fontsize=8, ncols=2, loc="best")
+    place.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
 
 
 def _meetings(place: Any, found: Mapping[str, Rows]) -> None:
     for way in ("a bucket each", "a collection each", "one collection"):
         rows = _pick(found["clients"], server="PostgreSQL", way=way)
         _line(place, rows, "clients", "409", color=WAYS[way], label=way)
-    place.set_ylim(bottom=0)
+    _leave_room(place, 1)
     _logarithmic(place, found["clients"], "clients", "clients")
     place.set_ylabel("409 for 100 writes")
     place.set_title("Writers that meet, PostgreSQL")
@@ -122,7 +127,7 @@ def _collections(place: Any, found: Mapping[str, Rows]) -> None:
         for what, name, line in (("make", "making one", "-"), ("save", "a write in one", ":")):
             label = f"{name}, {server}"
             _line(place, rows, "collections", what, color=color, linestyle=line, label=label)
-    place.set_ylim(0, place.get_ylim()[1] * 1.4)
+    _leave_room(place, 1.25)
     _logarithmic(place, found["collections"], "collections", "collections in the bucket")
     place.set_ylabel("milliseconds")
     place.set_title("Many collections")
@@ -134,7 +139,7 @@ def _workers(place: Any, found: Mapping[str, Rows]) -> None:
         rows = _pick(found["workers"], way=way)
         if rows and way != "pages of 100":
             _line(place, rows, "workers", "rate", color=color, label=way)
-    place.set_ylim(0, place.get_ylim()[1] * 1.35)
+    _leave_room(place, 1.3)
     _logarithmic(place, found["workers"], "workers", "Kinto workers on one PostgreSQL")
     place.set_ylabel("writes a second")
     place.set_title("Eight clients, more workers")
@@ -153,7 +158,8 @@ def _processes(place: Any, found: Mapping[str, Rows]) -> None:
         bars = place.bar(at, [row["seconds"] for row in rows], width, color=color)
         bars.set_label(names[number])
         place.bar_label(bars, fmt="%.1f", fontsize=8)
+    _leave_room(place, 1.1)
     place.set_xticks(range(len(works)), works)
     place.set_ylabel("seconds")
     place.set_title("Client processes")
-    place.legend(frameon=False)
+    place.legend(frameon=False, fontsize=8)

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from benchmarks import servers
+from benchmarks.scaling.neighbours import Neighbours
 from benchmarks.servers import AUTH
 from kinto_orm import Connection
 
@@ -27,6 +28,7 @@ class Place:
     name: str
     urls: list[str]
     _fill: Callable[[str, int], None]
+    _neighbours: Neighbours
 
     def connect(self, client: int = 0, workers: int | None = None, **options: Any) -> Connection:
         """A connection of the client with that number, to the worker whose turn it is."""
@@ -34,8 +36,12 @@ class Place:
         return Connection(urls[client % len(urls)], AUTH, **options)
 
     def reset(self) -> None:
-        """Empty it: in memory, Kinto gets slower with each tombstone and entry of the history."""
+        """Empty it, and wait for a quiet moment: every measurement begins with that.
+
+        In memory, Kinto gets slower with each tombstone and entry of the history.
+        """
         servers.reset(self.urls[0])
+        self._neighbours.wait()
 
     def fill(self, collection: str, count: int) -> None:
         """Put records "r0", "r1" … into a collection that exists."""
@@ -43,22 +49,28 @@ class Place:
 
 
 @contextmanager
-def memory() -> Iterator[Place]:
+def memory(neighbours: Neighbours) -> Iterator[Place]:
     with servers.memory_server() as url:
-        yield Place("memory", [url], lambda uri, count: servers.fill(url, count, ROW, uri))
+
+        def fill(uri: str, count: int) -> None:
+            servers.fill(url, count, ROW, uri)
+
+        yield Place("memory", [url], fill, neighbours)
 
 
 @contextmanager
-def postgresql(workers: int) -> Iterator[Place]:
+def postgresql(workers: int, neighbours: Neighbours) -> Iterator[Place]:
     path = servers.ROOT / "tests" / "postgresql.py"
     private_postgresql = runpy.run_path(str(path))["private_postgresql"]
     with ExitStack() as stack:
         storage_url = stack.enter_context(private_postgresql())
         options = ("--storage-url", storage_url)
         urls = [stack.enter_context(servers._server(*options)) for _ in range(workers)]
-        yield Place(
-            "PostgreSQL", urls, lambda uri, count: _fill_postgresql(storage_url, uri, count)
-        )
+
+        def fill(uri: str, count: int) -> None:
+            _fill_postgresql(storage_url, uri, count)
+
+        yield Place("PostgreSQL", urls, fill, neighbours)
 
 
 def _fill_postgresql(storage_url: str, uri: str, count: int) -> None:

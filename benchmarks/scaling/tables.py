@@ -54,10 +54,10 @@ def tables(found: Mapping[str, Rows]) -> list[Table]:
     ]
 
 
-def machine(others: float | None) -> str:
+def machine(noise: float | None) -> str:
     """Where it was measured, and how busy that was with something else."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("kinto_orm", "kinto", "dask"))
-    busy = "" if others is None else f"; other programs kept {others:.1f} cores busy"
+    busy = "" if noise is None else f", {noise:.1f} of them busy with other programs"
     return (
         f"{datetime.date.today().isoformat()}; {platform.system()}, {os.cpu_count()} cores{busy}; "
         f"Python {platform.python_version()}, {packages}."
@@ -97,7 +97,7 @@ def _refusals(rows: Rows) -> tuple[list[str], list[list[str]]]:
     counts = _distinct(rows, "clients")
     lines = []
     for (server, way), group in _grouped(rows, "server", "way"):
-        for name in ("409", "412", "503", "lost", "failed"):
+        for name in ("409", "412", "503", "lost", "gave up"):
             if any(row[name] for row in group):
                 lines.append([server, way, name, *(_number(row[name]) for row in group)])
     return ["server", "each client writes", "met", *map(_of_clients, counts)], lines
