@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kinto_orm import plans
-from kinto_orm.data import same
+from kinto_orm.comparison import same
 from kinto_orm.document import Document, Status
 from kinto_orm.encoding import encode
 from kinto_orm.errors import Conflict, IntegrityError, InvalidResponse
@@ -67,7 +67,7 @@ def put_file(
     if unless is not None and held is not None and unless.is_described_by(held.get(FIELD)):
         yield from _put_extras(carrier, record, extras, safe)
         return
-    sent = record._snapshot(True, True) if record._status is Status.NEW else None
+    sent = record._snapshot(record._difference(), True) if record._status is Status.NEW else None
     response = yield Request("POST", f"{record.uri}/attachment", stream=form)
     stored = plans.checked(response).body
     if not isinstance(stored, dict) or "size" not in stored or "hash" not in stored:

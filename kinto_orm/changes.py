@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from kinto_orm.data import owned, same
+from kinto_orm.comparison import same
+from kinto_orm.fields import owned
 from kinto_orm.kinds import attribute_name
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from kinto_orm import plans
-from kinto_orm.data import thawed
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import Conflict, MergeError, NotFound, NotLoaded, ResponseError
+from kinto_orm.fields import thawed
 from kinto_orm.merging import merged
 from kinto_orm.messages import Carrier, Steps
 from kinto_orm.patches import Known
@@ -38,15 +38,24 @@ def save(
     safe: bool,
     if_match: plans.Timestamp = None,
     on_conflict: OnConflict = None,
-) -> Steps[None]:
+) -> Steps[object]:
     """Save; where another writer is met, resolve it and save again.
 
     If that fails in the end, the document is what it was before it began.
     """
-    check_policy(on_conflict)
     if on_conflict is None:
-        yield from plans.save(carrier, document, safe=safe, if_match=if_match)
-        return
+        return plans.save(carrier, document, safe=safe, if_match=if_match)
+    check_policy(on_conflict)
+    return _resolving(carrier, document, safe, if_match, on_conflict)
+
+
+def _resolving(
+    carrier: Carrier,
+    document: Document,
+    safe: bool,
+    if_match: plans.Timestamp,
+    on_conflict: OnConflict,
+) -> Steps[None]:
     way_back = _WayBack(document)
     try:
         for _ in range(MEETINGS):

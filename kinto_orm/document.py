@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from copy import copy
 from enum import Enum, auto
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
 
 import attrs
 
 from kinto_orm.changes import Changes, compare
-from kinto_orm.data import Data, owned, same, settle, stored_alike, thawed
+from kinto_orm.comparison import settle, stored_alike
+from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
 from kinto_orm.errors import NotLoaded
+from kinto_orm.fields import owned, thawed
 from kinto_orm.kinds import Kind
-from kinto_orm.patches import WHOLE, Known, difference
+from kinto_orm.patches import WHOLE, Difference, Known, difference
 from kinto_orm.permissions import Permissions
+from kinto_orm.uris import quoted
 
 Self = TypeVar("Self", bound="Document")
 
@@ -104,8 +106,7 @@ class Document:
         """The path below the server's URL, such as ``/buckets/b/collections/c``."""
         if self._uri is None:  # neither ids nor parents change
             above = self._parent.uri if self._parent is not None else ""
-            # Ids of lists are the server's, and Kinto lets a line end through.
-            self._uri = f"{above}/{self.kind.plural}/{quote(self._id, safe='')}"
+            self._uri = f"{above}/{self.kind.plural}/{quoted(self._id)}"
         return self._uri
 
     @property
@@ -130,11 +131,11 @@ class Document:
         """
         if self._data is None:
             if self._status is Status.REFERENCE:
-                self._data = Data({}, self._load_data)
+                self._data = Data({}, self)
+            elif self._known.only is None:
+                self._data = Data(self._source, LENT)
             else:
-                self._data = Data(self._source, None, True)
-                if self._known.only is not None:
-                    self._mark_partial()
+                self._data = Data(thawed(self._source), self)
         return self._data
 
     @data.setter
@@ -145,9 +146,10 @@ class Document:
         if self._data is None:
             self._data = Data(fields)
         else:
-            self._data._fields.clear()
-            self._data._fields.update(fields)
-            self._data._ask(None, None)
+            local = editable(self._data)
+            local.clear()
+            local.update(fields)
+            set_source(self._data, None)
         self._replaced = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -208,13 +210,13 @@ class Document:
 
     def revert(self) -> None:
         """Drop the pending changes: back to what was loaded, or given at first. No request."""
-        if self._data is not None:
-            self._data._fields.clear()
-            if self._status is Status.REFERENCE:
-                self._data._ask(self._load_data, None)
-            else:
-                self._data._fields.update(thawed(self._source))
         self._replaced = False
+        if self._data is not None and not untouched(self._data):
+            local = editable(self._data)
+            local.clear()
+            if self._status is not Status.REFERENCE:
+                local.update(thawed(self._source))
+            self._mark_source()
         if self._permissions is not None:
             if self._status is Status.NEW:
                 self._permissions._new(self._shown or {})
@@ -225,9 +227,11 @@ class Document:
         """Whether there is anything to save."""
         if self._permissions is not None and self._permissions._edited():
             return True
-        if self._data is None:
-            return False
-        return self._replaces_unseen() or bool(difference(self._source, self._data._fields))
+        return self._replaces_unseen() or bool(self._difference())
+
+    def _difference(self) -> Difference:
+        """How the fields differ from those that were loaded, or given at first."""
+        return difference(self._source, self._fields())
 
     def _replaces_unseen(self) -> bool:
         """Whether all data were assigned where fields may exist that were never loaded."""
@@ -235,22 +239,18 @@ class Document:
         return self._replaced and not seen
 
     def _fields(self) -> dict[str, Any]:
-        return self._source if self._data is None else self._data._fields
+        """The fields, to be read."""
+        if self._data is None or untouched(self._data):
+            return self._source
+        return editable(self._data)
 
-    def _snapshot(self, data: bool, permissions: bool) -> Snapshot:
-        """The state that a write is about to send: of the parts that it speaks of.
-
-        Only what changed is copied.
-        """
-        source, held = self._source, self._permissions
-        fields: dict[str, Any] = source
-        if data:
-            fields = {
-                name: source[name]
-                if name in source and same(source[name], value)
-                else thawed(value)
-                for name, value in self._fields().items()
-            }
+    def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
+        """The state that a write is about to make of what was loaded; what changed is copied."""
+        fields, held = self._source, self._permissions
+        if change:
+            fields = {**fields, **thawed(change.changed)}
+            for name in change.removed:
+                del fields[name]
         return Snapshot(fields, held._held() if permissions and held is not None else {})
 
     def _holds_sent(self, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
@@ -287,8 +287,10 @@ class Document:
         source = dict(data)
         source.pop("id", None)
         timestamp = source.pop("last_modified", None)
-        if self._data is not None:
-            local = self._data._fields
+        if self._data is not None and untouched(self._data) and known.only is None:
+            lend(self._data, source)
+        elif self._data is not None:
+            local = editable(self._data)
             if sent is not None:
                 settle(local, sent.fields, source)
                 self._replaced = self._replaced and bool(difference(source, local))
@@ -302,7 +304,7 @@ class Document:
         newer = timestamp != self._last_modified
         self._source, self._last_modified, self._known = source, timestamp, known
         self._status = Status.LOADED
-        self._mark_partial()
+        self._mark_source()
         if permissions is not None:
             self._take_permissions(permissions, sent)
         elif newer:
@@ -316,7 +318,7 @@ class Document:
 
     def _put_fields(self, fields: Mapping[str, Any]) -> None:
         """Make the local fields these, in place."""
-        local = self.data._fields
+        local = editable(self.data)
         settle(local, dict(local), thawed(fields))
 
     def _rebase(self, remote: Document, fields: Mapping[str, Any]) -> None:
@@ -328,7 +330,7 @@ class Document:
         self._source = self._known.part(remote._source)
         self._last_modified = remote._last_modified
         self._status = Status.LOADED
-        self._mark_partial()
+        self._mark_source()
         if remote._shown is not None:
             self._take_permissions(remote._shown)
         else:
@@ -359,11 +361,11 @@ class Document:
     def _return_to(self, before: Document, since: Mapping[str, Any]) -> None:
         """Be again what the copy ``before`` holds, but for edits made to the fields ``since``."""
         if self._data is not None:
-            settle(self._data._fields, since, before._fields())
+            settle(editable(self._data), since, before._fields())
         self._source, self._known = before._source, before._known
         self._status, self._last_modified = before._status, before._last_modified
         self._replaced, self._shown = before._replaced, before._shown
-        self._mark_partial()
+        self._mark_source()
         if self._permissions is not None:
             self._permissions._return_to(before.permissions)
 
@@ -378,10 +380,8 @@ class Document:
         other = copy(self)
         other._source = thawed(self._source)
         if self._data is not None:
-            load = other._load_data if self._status is Status.REFERENCE else None
-            other._data = Data(thawed(self._data._fields), load)
-            if load is None:
-                other._mark_partial()
+            other._data = Data(thawed(editable(self._data)))
+            other._mark_source()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)
         other._queued_in = None
@@ -405,9 +405,14 @@ class Document:
         self._status = Status.DELETED
         self._last_modified = timestamp
 
-    def _mark_partial(self) -> None:
-        if self._data is not None:
-            self._data._ask(None, self._not_asked_for if self._known.only else None)
+    def _mark_source(self) -> None:
+        """Let the data know whether there may be fields that are not here."""
+        if self._data is not None and not untouched(self._data):
+            set_source(self._data, self if self._unread or self._known.only else None)
+
+    @property
+    def _unread(self) -> bool:
+        return self._status is Status.REFERENCE and not self._replaced
 
     def _not_asked_for(self, name: str) -> bool:
         return not self._known.covers(name)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
+
+#: What holds no other values, by exact type: most of all JSON, and quick to tell.
+ATOMS = frozenset({str, int, float, bool, type(None)})
 
 #: More than Kinto accepts (it fails before), and safe for json's own recursion.
 MAX_DEPTH = 500
@@ -43,21 +46,23 @@ def encode(body: Any) -> bytes:
     return content
 
 
-def _passed_unnoticed(body: Any) -> bool:
+def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
     """Whether json has turned a key into a string, or written deeper than servers read."""
-    level, depth = [body], 0
-    while level and depth <= MAX_DEPTH:
-        inner: list[Any] = []
-        for value in level:
-            if isinstance(value, Mapping):
-                if not all(isinstance(key, str) for key in value):
-                    return True
-                value = value.values()
-            elif not isinstance(value, (list, tuple)):
-                continue
-            inner += [child for child in value if isinstance(child, (Mapping, list, tuple))]
-        level, depth = inner, depth + 1
-    return bool(level)
+    if depth > MAX_DEPTH:
+        return True
+    if isinstance(value, (list, tuple)):
+        children: Iterable[Any] = value
+    elif isinstance(value, (dict, Mapping)):  # a dict is told apart sooner
+        for key in value:
+            if type(key) is not str and not isinstance(key, str):
+                return True
+        children = value.values()
+    else:
+        return False
+    for child in children:
+        if type(child) not in ATOMS and _passed_unnoticed(child, depth + 1):
+            return True
+    return False
 
 
 def refuse_first_fault(body: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from kinto_orm.data import thawed
+from kinto_orm.fields import thawed
 from kinto_orm.lists import LazyList
 
 E = TypeVar("E", bound="Entry")

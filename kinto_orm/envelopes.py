@@ -6,8 +6,7 @@ See "Batch operations" in Kinto's API reference.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import attrs
 
@@ -16,6 +15,8 @@ from kinto_orm.messages import Request, Response
 from kinto_orm.transport import Transport
 
 BATCH = "/batch"
+
+_string = json.JSONEncoder().encode
 
 
 def fits(request: Request) -> bool:
@@ -114,22 +115,23 @@ def _envelope(requests: Sequence[Request]) -> Request:
 
 
 def _part(request: Request) -> bytes:
-    head: dict[str, Any] = {"method": request.method, "path": request.target}
+    # Piece by piece: an encoder for each head costs more than all the rest of it.
+    part = f'{{"method":"{request.method}","path":{_string(request.target)}'
     if request.headers:
-        head["headers"] = dict(request.headers)
-    part = json.dumps(head, separators=(",", ":")).encode()
+        headers = (f"{_string(name)}:{_string(value)}" for name, value in request.headers.items())
+        part = f'{part},"headers":{{{",".join(headers)}}}'
     if request.content is None:
-        return part
+        return f"{part}}}".encode()
     # The body was encoded when the request was planned.
-    return b'%s,"body":%s}' % (part[:-1], request.content)
+    return b'%s,"body":%s}' % (part.encode(), request.content)
 
 
 def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
-    parts = response.body.get("responses") if isinstance(response.body, Mapping) else None
+    parts = response.body.get("responses") if isinstance(response.body, dict) else None
     if (
         not isinstance(parts, list)
         or len(parts) != len(requests)
-        or not all(isinstance(p, Mapping) and isinstance(p.get("status"), int) for p in parts)
+        or not all(isinstance(part, dict) and isinstance(part.get("status"), int) for part in parts)
     ):
         raise InvalidResponse(response, "the answer is not that of a Kinto batch")
     return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
-from kinto_orm.data import same
+from kinto_orm.comparison import same
 from kinto_orm.document import Status
 from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, GROUP

@@ -61,11 +61,13 @@ class Listing(LazyList[R]):
         return self._permitted(rows) if self.permissions else self._listed(rows)
 
     def _listed(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        """Each row as an object, which takes it away: what was used may go."""
         kind, parent, connection = self.item, self.parent, self.connection
         known = WHOLE if self.query.fields is None else Known(self.query.fields)
-        for row in rows:
+        rows.reverse()
+        while rows:
             item: R = kind.__new__(kind)
-            item._start_listed(row, parent, connection, known)
+            item._start_listed(rows.pop(), parent, connection, known)
             yield item
 
     def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
@@ -335,10 +337,11 @@ class Listing(LazyList[R]):
 
     def _holds(self, member: Any) -> bool:
         """Whether an object belongs here, by kind, server and parent. No request."""
-        return (
-            isinstance(member, self.item)
-            and member.url == f"{self.connection.server_url}{self.uri}/{member.id}"
-        )
+        if not isinstance(member, self.item):
+            return False
+        if member._parent is self.parent and member.connection is self.connection:
+            return True
+        return member.url == f"{self.connection.server_url}{self.uri}/{member.id}"
 
     # -- making items
 

@@ -59,9 +59,10 @@ class LazyList(ABC, Generic[T]):
     def __iter__(self) -> Iterator[T]:
         with contextlib.closing(self._reading()) as reading:
             for rows in reading:
+                middle = len(rows) // 2
                 items = iter(self._items(rows))
                 # From the middle on: whoever leaves early should not cause a request.
-                yield from islice(items, len(rows) // 2)
+                yield from islice(items, middle)
                 reading.ahead()
                 yield from items
 

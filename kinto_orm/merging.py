@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kinto_orm.changes import NOTHING
-from kinto_orm.data import same
+from kinto_orm.comparison import same
 
 
 def merged(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kinto_orm.data import stored_alike
+from kinto_orm.comparison import stored_alike
 from kinto_orm.document import SET_BY_SERVER, Document
 from kinto_orm.kinds import COLLECTION, RECORD, Kind
 

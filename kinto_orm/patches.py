@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
-from kinto_orm.data import same
+from kinto_orm.comparison import same
 from kinto_orm.encoding import encode
 from kinto_orm.errors import NotLoaded
 from kinto_orm.messages import JSON, JSON_PATCH, MERGE_PATCH
@@ -24,6 +24,8 @@ from kinto_orm.principals import principals
 State: TypeAlias = "tuple[dict[str, Any], Mapping[str, list[str]]]"
 
 _PATHS = ("path", "from")
+
+_ABSENT = object()
 
 
 def _permissions(value: Mapping[str, Any] | None) -> dict[str, list[str]] | None:
@@ -152,16 +154,20 @@ class Difference:
         return bool(self.changed or self.removed)
 
 
+UNCHANGED = Difference({}, ())
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
     """What leads from ``before`` to ``after``, by top-level field."""
-    return Difference(
-        {
-            name: value
-            for name, value in after.items()
-            if name not in before or not same(before[name], value)
-        },
-        tuple(name for name in before if name not in after),
-    )
+    if before is after:
+        return UNCHANGED
+    changed = {
+        name: value
+        for name, value in after.items()
+        if (old := before.get(name, _ABSENT)) is not value and not same(old, value)
+    }
+    removed = tuple(name for name in before if name not in after)
+    return Difference(changed, removed) if changed or removed else UNCHANGED
 
 
 def merge_patch(
@@ -203,26 +209,25 @@ def _holds_null(value: Any) -> bool:
 
 @attrs.frozen
 class Write:
-    """A request's method, media type and encoded body, and which parts it speaks of."""
+    """A request's method, media type and encoded body, and what it makes of the object."""
 
     method: str
     content_type: str
     content: bytes
-    data: bool
-    permissions: bool
+    change: Difference  #: of the fields
+    permissions: bool  #: whether it speaks of them
 
     @classmethod
-    def patch(cls, data: Any, permissions: Any = None, content_type: str = JSON) -> Write:
-        return cls._of("PATCH", content_type, data, permissions)
-
-    @classmethod
-    def put(cls, data: Any, permissions: Any = None) -> Write:
-        return cls._of("PUT", JSON, data, permissions)
-
-    @classmethod
-    def _of(cls, method: str, content_type: str, data: Any, permissions: Any) -> Write:
+    def patch(
+        cls, data: Any, permissions: Any, change: Difference, content_type: str = JSON
+    ) -> Write:
         content = encode(body(data, permissions))
-        return cls(method, content_type, content, data is not None, permissions is not None)
+        return cls("PATCH", content_type, content, change, permissions is not None)
+
+    @classmethod
+    def put(cls, data: Any, permissions: Any, change: Difference) -> Write:
+        content = encode(body(data, permissions))
+        return cls("PUT", JSON, content, change, permissions is not None)
 
 
 @attrs.frozen
@@ -282,47 +287,42 @@ def writes(
     two where no single request is exact.
     """
     change = difference(before, after)
+    of_permissions = [Write.patch(None, permissions, UNCHANGED)] if permissions else []
     if not change and not (replaced and known.only is not None):
-        return [Write.patch(None, permissions)] if permissions else []
+        return of_permissions
     if permissions:
         if not replaced and not change.removed and all(map(known.whole, change.changed)):
-            return [Write.patch(change.changed, permissions)]
+            return [Write.patch(change.changed, permissions, change)]
         if all_permissions is not None and (replaced or known.only is None):
-            return [Write.put(after, all_permissions)]
-        return [
-            *writes(
-                before, after, {}, None, known=known, replaced=replaced, patch_types=patch_types
-            ),
-            Write.patch(None, permissions),
-        ]
+            return [Write.put(after, all_permissions, change)]
     if replaced:
-        return [Write.put(after)]
-    return _data_writes(before, after, change, known, patch_types)
+        return [Write.put(after, None, change), *of_permissions]
+    return [_data_write(before, after, change, known, patch_types), *of_permissions]
 
 
-def _data_writes(
+def _data_write(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     change: Difference,
     known: Known,
     patch_types: bool,
-) -> list[Write]:
+) -> Write:
     exact = []
     if not change.removed and all(map(known.whole, change.changed)):
-        exact.append(Write.patch(change.changed))
+        exact.append(Write.patch(change.changed, None, change))
         nested = any(
             isinstance(value, Mapping) and isinstance(before.get(name), Mapping)
             for name, value in change.changed.items()
         )
         if not nested:  # then nothing can be smaller
-            return exact
+            return exact[0]
     merge = merge_patch(before, after, known) if patch_types else None
     if merge is not None:
-        exact.append(Write.patch(merge, content_type=MERGE_PATCH))
+        exact.append(Write.patch(merge, None, change, MERGE_PATCH))
     if known.only is None:
-        exact.append(Write.put(after))
+        exact.append(Write.put(after, None, change))
     if exact:
-        return [min(exact, key=lambda write: len(write.content))]
+        return min(exact, key=lambda write: len(write.content))
     raise NotLoaded(
         "only some fields of this object were loaded, and no request can save these changes "
         "without the rest; refresh() it before editing"

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from kinto_orm.data import thawed
 from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.errors import (
     Conflict,
@@ -22,6 +21,7 @@ from kinto_orm.errors import (
     ResponseError,
     error_for,
 )
+from kinto_orm.fields import thawed
 from kinto_orm.lost_replies import own_delete, own_write
 from kinto_orm.messages import JSON, Carrier, Request, Response, Steps, precondition
 from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, writes
@@ -64,7 +64,7 @@ def refresh(
     if held and carrier.not_modified and document.last_modified is not None:
         headers["If-None-Match"] = f'"{document.last_modified}"'
     asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
-    edits = document._snapshot(data=True, permissions=False)
+    edits = document._snapshot(document._difference(), permissions=False)
     replaced, principals = document._replaced, document._permissions
     granted = principals._pending() if principals is not None else {}
     response = yield Request("GET", document.uri, encode_query(asked), headers)
@@ -93,16 +93,20 @@ def exists(carrier: Carrier, document: Document) -> Steps[bool]:
 
 def save(
     carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp = None
-) -> Steps[None]:
+) -> Steps[object]:
     """Create what is new, send what changed of what is not, or nothing."""
     refuse_deleted(document)
-    if document._status is Status.NEW:
-        yield from create(carrier, document, safe=safe, if_match=if_match)
-        return
-    if not document._edited():
-        return
+    plan = create if document._status is Status.NEW else _update
+    return plan(carrier, document, safe=safe, if_match=if_match)
+
+
+def _update(
+    carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp
+) -> Steps[None]:
     asked, held = document, document._permissions
     if document._status is Status.REFERENCE or (held is not None and held._blind()):
+        if not document._edited():
+            return
         asked = document._copy()  # what is edited while this one reads was not asked for
         if document._status is Status.REFERENCE:
             answer = envelope(checked((yield Request("GET", document.uri))))
@@ -139,7 +143,7 @@ def _send(
 ) -> Steps[None]:
     """Send what is ``asked`` for; edits of the document since then stay."""
     asked._check()
-    sent = asked._snapshot(write.data, write.permissions)
+    sent = asked._snapshot(write.change, write.permissions)
     if write.content_type != JSON:
         headers = {**headers, "Content-Type": write.content_type}
     response = yield Request(write.method, document.uri, "", headers, write.content)
@@ -166,7 +170,7 @@ def create(
     """
     held = document._permissions
     given = {name: who for name, who in (held._held() if held else {}).items() if who}
-    write = Write.put(document._fields(), given or None)
+    write = Write.put(document._fields(), given or None, document._difference())
     headers = {"If-None-Match": "*"} if safe or if_not_exists else {}
     if if_match is not None:
         headers = match(document, safe, if_match)
@@ -276,7 +280,7 @@ def _guard_hidden_permissions(
 
 
 def refuse_deleted(document: Document) -> None:
-    if document.deleted:
+    if document._status is Status.DELETED:
         raise DeletedError(f"{document.uri} was deleted")
 
 
@@ -312,15 +316,21 @@ def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] |
     return data, permissions
 
 
+_STRINGS = frozenset({str})
+
+
 def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
     # A bool is an int, and no timestamp.
     return isinstance(value, dict) and type(value.get("last_modified")) is int
 
 
 def _are_permissions(value: Any) -> TypeGuard[dict[str, list[str]]]:
-    return isinstance(value, dict) and all(
-        isinstance(who, list) and all(isinstance(one, str) for one in who) for who in value.values()
-    )
+    if not isinstance(value, dict):
+        return False
+    for who in value.values():
+        if not isinstance(who, list) or not _STRINGS.issuperset(map(type, who)):
+            return False
+    return True
 
 
 def conflict(document: Document, response: Response) -> ResponseError:

@@ -34,7 +34,7 @@ class Pool:
         self.origin = origin(server_url)
         self.given = given
         self._owned = given is None or travelled
-        self._session = _new_session() if given is None else given
+        self._session = _new_session(server_url) if given is None else given
         self._pid = os.getpid()
         # Looked up once: requests would do so for each request, at a third of its cost.
         self.settings: dict[str, Any] = dict(
@@ -49,7 +49,7 @@ class Pool:
         """The session; a process that was forked gets sockets of its own."""
         if self._pid != os.getpid():
             if self.given is None:
-                self._session = _new_session()
+                self._session = _new_session(self.server_url)
             else:
                 self._session.close()  # this process' ends of sockets that the parent still uses
             self._pid = os.getpid()
@@ -96,9 +96,34 @@ class Pool:
         return max(left, 0.0)
 
 
-def _new_session() -> requests.Session:
+class _Adapter(HTTPAdapter):
+    """Finds the sockets to the server again without working out each time where they are."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__(pool_maxsize=SIZE)
+        self._server = server
+        self._sockets: Any = None
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, *settings: Any, **named: Any
+    ) -> Any:
+        # The settings are those of the pool, the same for each request to the server.
+        if not (request.url or "").startswith(self._server):
+            return super().get_connection_with_tls_context(request, *settings, **named)
+        sockets = self._sockets
+        if sockets is None or sockets.pool is None:  # urllib3 closes what was not used for long
+            sockets = super().get_connection_with_tls_context(request, *settings, **named)
+            self._sockets = sockets
+        return sockets
+
+    def close(self) -> None:
+        self._sockets = None
+        super().close()
+
+
+def _new_session(server_url: str) -> requests.Session:
     session = requests.Session()
-    adapter = HTTPAdapter(pool_maxsize=SIZE)
+    adapter = _Adapter(server_url)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     session.headers["User-Agent"] = USER_AGENT

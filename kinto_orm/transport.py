@@ -111,7 +111,7 @@ class Transport:
         self.wait()
         self.tell("request", request)
         started = time.perf_counter()
-        response = self._read(request, self._exchange(request))
+        response = self._read(request, *self._exchange(request))
         logger.debug(
             "%s %s: %d in %.0f ms",
             request.method,
@@ -152,13 +152,13 @@ class Transport:
 
     # -- over the network
 
-    def _exchange(self, request: Request) -> requests.Response:
+    def _exchange(self, request: Request) -> tuple[requests.Response, bytes]:
         url = self.pool.server_url + request.target
         for _ in range(MAX_REDIRECTS):
-            answer = self._carry(request, self.prepared(request, url))
+            answer, content = self._carry(request, self.prepared(request, url))
             location = answer.headers.get("Location")
             if location is None or not _follows(request, answer.status_code):
-                return answer
+                return answer, content
             url = self._followed(request, url, location)
         raise TransportError(
             f"{request.method} {request.target}: more than {MAX_REDIRECTS} redirects", request
@@ -183,11 +183,13 @@ class Transport:
             request,
         )
 
-    def _carry(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
+    def _carry(
+        self, request: Request, prepared: requests.PreparedRequest
+    ) -> tuple[requests.Response, bytes]:
         answer = self.open(request, prepared)
         with self.reading(request, answer):
-            answer.content  # noqa: B018, reads the body
-        return answer
+            # All at once: requests' own pieces of 10 KB cost a fifth of what a list costs.
+            return answer, b"".join(answer.iter_content(None))
 
     def open(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
         """Send, and read the head of the answer. Its body is read in :meth:`reading`."""
@@ -273,8 +275,8 @@ class Transport:
         )
 
     @staticmethod
-    def _read(request: Request, answer: requests.Response) -> Response:
-        content, headers, status = answer.content, _lowered(answer), answer.status_code
+    def _read(request: Request, answer: requests.Response, content: bytes) -> Response:
+        headers, status = _lowered(answer), answer.status_code
         if not content:
             response = Response(status, headers, None, request)
             marks = {"content-length", "transfer-encoding"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from kinto_orm.errors import InvalidId
@@ -41,6 +42,11 @@ def check_account_id(value: Any) -> str:
     return value
 
 
+def quoted(id: str) -> str:
+    """An id as a part of a path: Kinto lets a line end through in those that it hands out."""
+    return id if _ID.match(id) else quote(id, safe="")
+
+
 def new_id() -> str:
     """A UUID 4, chosen here rather than by the server so that a repeated request is harmless."""
     return str(uuid4())
@@ -52,5 +58,5 @@ DEFAULT_BUCKET = "default"
 
 def check_parent(parent: Any, kind: Kind, child: str) -> None:
     """Refuse anything but an object of the right kind as a parent."""
-    if getattr(parent, "kind", None) != kind:
+    if getattr(parent, "kind", None) is not kind:
         raise TypeError(f"{child} belongs to a {kind.name.capitalize()}, not to {parent!r}")

@@ -26,8 +26,8 @@ from kinto_orm import (
     ValidationError,
 )
 from kinto_orm.changes import NOTHING
+from kinto_orm.comparison import same
 from kinto_orm.conflicts import MEETINGS
-from kinto_orm.data import same
 
 ALICE, BOB, CAROL = "account:alice", "account:bob", "account:carol"
 POLICIES = ["merge", "mine", "theirs"]

@@ -24,7 +24,7 @@ from kinto_orm import Connection, NotLoaded, Record, plans
 from kinto_orm.encoding import encode
 from kinto_orm.errors import Conflict, KintoError
 from kinto_orm.messages import ALONE, Carrier, Request, Response
-from kinto_orm.patches import BasicPatch, JSONPatch, Known, MergePatch, Write, writes
+from kinto_orm.patches import UNCHANGED, BasicPatch, JSONPatch, Known, MergePatch, Write, writes
 
 BATCH = Carrier(patch_types=False, not_modified=False)
 
@@ -276,7 +276,7 @@ def candidates(
         requests.append(("PATCH", "application/merge-patch+json", rfc7396(before, after)))
     for method, media_type, data in requests:
         body = json.dumps({"data": data}, ensure_ascii=False, separators=(",", ":")).encode()
-        write = Write(method, media_type, body, True, False)
+        write = Write(method, media_type, body, UNCHANGED, False)
         try:
             exact = exactly(Server(before).takes(write).data) == exactly(after)
         except ServerFails:
@@ -557,7 +557,9 @@ def what_server_has(request: Request, held: dict[str, Any]) -> dict[str, Any]:
     """What Kinto holds after a request of a plan."""
     assert request.content is not None
     media_type = request.headers.get("Content-Type", "application/json")
-    return Server(held).takes(Write(request.method, media_type, request.content, True, True)).data
+    return (
+        Server(held).takes(Write(request.method, media_type, request.content, UNCHANGED, True)).data
+    )
 
 
 def set_to(fields: Any, wanted: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kinto_orm.changes import NOTHING
-from kinto_orm.data import same, thawed
+from kinto_orm.comparison import same
+from kinto_orm.fields import thawed
 from kinto_orm.merging import merged
 
 names = st.sampled_from(["a", "b", "c", "d.e", ""])

@@ -1,0 +1,120 @@
+"""Whether two values are the same JSON, and how to make one the other in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from kinto_orm.encoding import ATOMS
+from kinto_orm.fields import Fields, thawed
+
+_ABSENT = object()
+
+_OBJECT = (dict, Mapping)  # a dict is told apart sooner than a Mapping
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are the same JSON: ``True`` is not ``1``, ``1`` is not ``1.0``."""
+    if a is b:
+        return True
+    kind = type(a)
+    if kind in ATOMS and type(b) in ATOMS:
+        if kind is not type(b):
+            return False
+        return repr(a) == repr(b) if kind is float else bool(a == b)  # -0.0 is not 0.0
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, _OBJECT):
+        if not isinstance(b, _OBJECT) or len(a) != len(b):
+            return False
+        for name, value in a.items():  # quicker than all(…), and this is what saving is made of
+            other = b.get(name, _ABSENT)
+            if other is _ABSENT or not (other is value or same(value, other)):
+                return False
+        return True
+    return _same_scalar(a, b)
+
+
+def _same_scalar(a: Any, b: Any) -> bool:
+    """The rest: dates, and subclasses of strings and numbers."""
+    if isinstance(a, date):
+        a = a.isoformat()
+    if isinstance(b, date):
+        b = b.isoformat()
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, float) or isinstance(b, float):
+        return isinstance(a, float) and isinstance(b, float) and repr(a) == repr(b)
+    return bool(a == b)
+
+
+def stored_alike(mine: Any, stored: Any) -> bool:
+    """Whether ``stored`` is what a server makes of ``mine``: numbers may lose a last digit."""
+    if isinstance(mine, Mapping):
+        return (
+            isinstance(stored, Mapping)
+            and mine.keys() == stored.keys()
+            and all(stored_alike(value, stored[name]) for name, value in mine.items())
+        )
+    if isinstance(mine, (list, tuple)):
+        return (
+            isinstance(stored, list)
+            and len(mine) == len(stored)
+            and all(map(stored_alike, mine, stored))
+        )
+    if _number(mine) and _number(stored):
+        if mine == stored:
+            return True
+        if isinstance(mine, int) and -(2**63) <= mine < 2**64 and isinstance(stored, int):
+            return False  # such integers are kept
+        try:
+            return math.isclose(mine, stored, rel_tol=1e-14)
+        except OverflowError:
+            return False
+    return same(mine, stored)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is as JSON is read, without dates and tuples."""
+    if type(value) in ATOMS:
+        return True
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return ATOMS.issuperset(map(type, value)) or all(map(_plain, value))
+
+
+def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Make ``local`` what the server answered, in place, but for edits made since ``expected``.
+
+    Objects and lists that somebody holds a reference to stay the same objects.
+    """
+    for name in local.keys() - answer.keys():
+        if name in expected and same(local[name], expected[name]):
+            del local[name]
+    for name, value in answer.items():
+        if name not in local:
+            if name not in expected:
+                dict.__setitem__(local, name, thawed(value))
+            continue
+        mine = local[name]
+        if type(mine) in ATOMS:  # most values are, and this is called for each record of a batch
+            if same(mine, value):
+                continue
+        elif same(mine, value) and _plain(mine):
+            continue
+        before = expected.get(name) if name in expected else _ABSENT
+        if isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping):
+            settle(mine, before, value)
+        elif before is not _ABSENT and same(mine, before):
+            if isinstance(mine, list) and isinstance(value, list):
+                mine[:] = thawed(value)
+            else:
+                dict.__setitem__(local, name, thawed(value))
