@@ -45,8 +45,8 @@ def postgresql_servers(workers: int, threads: int = 8) -> Iterator[list[str]]:
     """The URLs of `workers` processes that share one PostgreSQL; clients spread over them."""
     private_postgresql = runpy.run_path(str(ROOT / "tests" / "postgresql.py"))["private_postgresql"]
     with ExitStack() as stack:
-        options = ("--storage-url", stack.enter_context(private_postgresql()))
-        options += ("--threads", str(threads))
+        database = stack.enter_context(private_postgresql())
+        options = ("--storage-url", database, "--threads", str(threads))
         yield [stack.enter_context(_server(*options)) for _ in range(workers)]
 
 
@@ -58,12 +58,12 @@ def reset(url: str) -> None:
 def fill(url: str, count: int, row: dict[str, Any], collection: str = COLLECTION) -> None:
     """Put `count` records into a collection, which is made with its bucket if need be.
 
-    They have the ids "r0", "r1" and so on, a title, and the fields of `row`.
+    They have the ids "r0", "r1" and so on, a title, and the fields of `row`; `alice` may write
+    them, as if she had made them.
     """
     bucket = collection.partition("/collections/")[0]
     for uri in (bucket, collection):
-        answer = requests.put(url + uri, auth=AUTH, json={"data": {}}, timeout=PATIENCE)
-        answer.raise_for_status()
+        requests.put(url + uri, auth=AUTH, timeout=PATIENCE).raise_for_status()
     _ask(url, "fill", {"collection": collection, "count": count, "row": row})
 
 
@@ -79,6 +79,7 @@ def _server(*options: str) -> Iterator[str]:
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.daemon = True
         watchdog.start()
         url = process.stdout.readline().strip()
         watchdog.cancel()
@@ -125,6 +126,8 @@ def _store(kinto: Any, collection: str, count: int, row: dict[str, Any]) -> None
         for i in range(count):
             record = {"id": f"r{i}", "title": f"Title {i}", **row}
             kinto._registry.storage.create("record", collection, record)
+            uri = f"{collection}/records/{record['id']}"
+            kinto._registry.permission.add_principal_to_ace(uri, "write", f"account:{AUTH[0]}")
 
 
 def main() -> None:
