@@ -16,6 +16,7 @@ import attrs
 from kinto_orm.changes import Changes, compare
 from kinto_orm.comparison import settle, stored_alike
 from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
+from kinto_orm.encoding import ATOMS
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import owned, thawed
 from kinto_orm.kinds import Kind
@@ -35,7 +36,7 @@ class Status(Enum):
     DELETED = auto()
 
 
-@attrs.frozen
+@attrs.define
 class Snapshot:
     """What the server should hold once a write succeeds; later edits differ from it."""
 
@@ -177,7 +178,7 @@ class Document:
 
     def _own_fields(self, value: Any) -> dict[str, Any]:
         """Given data as fields: without the id, which must be this one, and the timestamp."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, (dict, Mapping)):  # a dict is told apart sooner
             raise TypeError(
                 f"the data of a {self.kind.name} is a mapping of fields, "
                 f"not a {type(value).__name__}"
@@ -248,7 +249,9 @@ class Document:
         """The state that a write is about to make of what was loaded; what changed is copied."""
         fields, held = self._source, self._permissions
         if change:
-            fields = {**fields, **thawed(change.changed)}
+            fields = dict(fields)
+            for name, value in change.changed.items():
+                fields[name] = value if type(value) in ATOMS else thawed(value)
             for name in change.removed:
                 del fields[name]
         return Snapshot(fields, held._held() if permissions and held is not None else {})

@@ -53,9 +53,10 @@ def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
     if isinstance(value, (list, tuple)):
         children: Iterable[Any] = value
     elif isinstance(value, (dict, Mapping)):  # a dict is told apart sooner
-        for key in value:
-            if type(key) is not str and not isinstance(key, str):
-                return True
+        try:
+            "".join(value)  # which takes strings only, and is quicker than looking at each
+        except TypeError:
+            return True
         children = value.values()
     else:
         return False

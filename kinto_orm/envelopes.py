@@ -118,7 +118,7 @@ def _part(request: Request) -> bytes:
     # Piece by piece: an encoder for each head costs more than all the rest of it.
     part = f'{{"method":"{request.method}","path":{_string(request.target)}'
     if request.headers:
-        headers = (f"{_string(name)}:{_string(value)}" for name, value in request.headers.items())
+        headers = [f"{_string(name)}:{_string(value)}" for name, value in request.headers.items()]
         part = f'{part},"headers":{{{",".join(headers)}}}'
     if request.content is None:
         return f"{part}}}".encode()

@@ -42,7 +42,7 @@ class Resource(Document):
     ) -> None:
         self._connection = connection
         new = data is not None or permissions is not None
-        if id is None and isinstance(data, Mapping):
+        if id is None and isinstance(data, (dict, Mapping)):
             id = data.get("id")
         if id is None:
             if not new:
