@@ -90,7 +90,7 @@ class ByHand:
                     raise RuntimeError(part["body"])
                 yield part["body"]
 
-    def create(self, rows: Iterable[Row]) -> None:
+    def create(self, rows: Iterable[Row]) -> list[Record]:
         parts = (
             {
                 "method": "PUT",
@@ -100,7 +100,7 @@ class ByHand:
             }
             for row in rows
         )
-        self.created = [body["data"] for body in self.batches(parts)]
+        return [body["data"] for body in self.batches(parts)]
 
     def save_changed(self, records: list[Record], changed: int) -> None:
         # The script has to know by itself what changed.

@@ -33,8 +33,8 @@ class Contender(Protocol):
     def load_all(self) -> list[Any]:
         """All records."""
 
-    def create(self, rows: Iterable[Row]) -> None:
-        """Make a record of each row, in batches."""
+    def create(self, rows: Iterable[Row]) -> list[Any]:
+        """Make a record of each row, in batches; the records, with what the server answered."""
 
     def save_changed(self, records: list[Any], changed: int) -> None:
         """Change two fields of the first loaded records, then store what changed of all."""

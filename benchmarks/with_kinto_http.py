@@ -56,11 +56,11 @@ class WithKintoHTTP:
     def changes(self, since: int) -> int:
         return len(self.client.get_records(_since=str(since)))
 
-    def create(self, rows: Iterable[Row]) -> None:
+    def create(self, rows: Iterable[Row]) -> list[Record]:
         with self.client.batch() as batch:
             for row in rows:
                 batch.create_record(data=row)
-        self.created = [body["data"] for body in batch.results()]
+        return [body["data"] for body in batch.results()]
 
     def save_changed(self, records: list[Record], changed: int) -> None:
         # It does not tell what changed either.

@@ -44,8 +44,10 @@ class WithKintoORM:
     def changes(self, since: int) -> int:
         return sum(1 for _ in self.records.changes(since))
 
-    def create(self, rows: Iterable[Row]) -> None:
-        self.collection.save_records(Record(collection=self.collection, data=row) for row in rows)
+    def create(self, rows: Iterable[Row]) -> list[Record]:
+        records = [Record(collection=self.collection, data=row) for row in rows]
+        self.collection.save_records(records)
+        return records
 
     def save_changed(self, records: list[Record], changed: int) -> None:
         for record in records[:changed]:
