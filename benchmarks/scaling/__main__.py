@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,9 @@ def main() -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if args.docs and args.parts:
         parser.error("the documentation has all parts")
+    missing = [name for name in ("dask", "matplotlib") if find_spec(name) is None]
+    if missing:
+        parser.error(f"install what is missing: pip install {' '.join(missing)}")
     extent = FAST if args.fast else Extent()
     neighbours = Neighbours(extent.patience)
     found: dict[str, Rows] = {}

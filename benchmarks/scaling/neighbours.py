@@ -12,6 +12,9 @@ import attrs
 #: How many cores others may use where a measurement begins, and how long that is looked at.
 QUIET, GLANCE = 0.3, 0.15
 
+#: Seconds that one measurement waits at most, so that there are some for the others.
+LONGEST = 1.5
+
 
 @attrs.define
 class Neighbours:
@@ -21,13 +24,15 @@ class Neighbours:
     _seen: list[float] = attrs.field(factory=list, init=False)
 
     def wait(self) -> None:
+        left = min(LONGEST, self.patience)
         while True:
             busy = _cores_busy(GLANCE)
             if busy is None:
                 return
-            if busy < QUIET or self.patience <= 0:
+            if busy < QUIET or left <= 0:
                 self._seen.append(busy)
                 return
+            left -= GLANCE
             self.patience -= GLANCE
 
     @property
