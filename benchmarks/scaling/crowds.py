@@ -24,6 +24,8 @@ BATCH = 25
 #: Clients that meet try again soon: by default they wait as long as the server says.
 SOON = 0.02
 
+_numbers = itertools.count()
+
 
 @attrs.frozen
 class Way:
@@ -52,8 +54,9 @@ def _batches(todo: Collection, client: int) -> Iterator[int]:
 
 def _merges(todo: Collection, client: int) -> Iterator[int]:
     record = todo.records.get_or_create("one", data={"by": "all"})[0]
-    for number in itertools.count():
-        record.data[f"client {client}"] = number
+    while True:
+        # Never twice the same, not after a failure either: no change would be no request.
+        record.data[f"client {client}"] = next(_numbers)
         record.save(on_conflict="merge")
         yield 1
 
