@@ -7,16 +7,17 @@ from typing import Any
 
 import attrs
 
-from kinto_orm import plans
+from kinto_orm import explicit_patches, plans
 from kinto_orm.comparison import same
 from kinto_orm.document import Document, Status
 from kinto_orm.encoding import encode
 from kinto_orm.errors import Conflict, IntegrityError, InvalidResponse
 from kinto_orm.messages import Carrier, Request, Steps, precondition
 from kinto_orm.multipart import FIELD, Multipart
-from kinto_orm.patches import BasicPatch, body, difference
+from kinto_orm.patches import BasicPatch
 from kinto_orm.permissions import Permissions
 from kinto_orm.uploads import Upload
+from kinto_orm.writes import body, difference
 
 
 @attrs.frozen
@@ -177,4 +178,4 @@ def _put_extras(carrier: Carrier, record: Document, extras: Extras, safe: bool) 
     changed = difference(record._source, {**record._source, **(extras.data or {})}).changed
     if changed or extras.permissions:
         patch = BasicPatch(data=changed or None, permissions=extras.permissions)
-        yield from plans.patch(carrier, record, patch, safe=safe)
+        yield from explicit_patches.patch(carrier, record, patch, safe=safe)

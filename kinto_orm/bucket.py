@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from kinto_orm import schemas
-from kinto_orm.batch import Block
 from kinto_orm.collection import Collection
 from kinto_orm.conflicts import OnConflict
-from kinto_orm.copying import CopyPlan, Extent
 from kinto_orm.group import Group
-from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET
 from kinto_orm.listing import Listing, required_iterable
-from kinto_orm.operations import Ignored
 from kinto_orm.resource import Resource
 from kinto_orm.schemas import Stored
 from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
+    from kinto_orm.batch import Block
     from kinto_orm.connection import Connection
+    from kinto_orm.copying import CopyPlan
+    from kinto_orm.history import History
+    from kinto_orm.operations import Ignored
 
 
-@attrs.define(eq=False, repr=False, init=False)
 class Bucket(Resource):
     """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
 
@@ -34,6 +31,8 @@ class Bucket(Resource):
     ``permissions`` it is a new one. ``create=True`` makes a request at once: it creates
     the bucket (``PUT``, ``If-None-Match: *``), or loads it where it exists.
     """
+
+    __slots__ = ()
 
     kind = BUCKET
 
@@ -64,6 +63,8 @@ class Bucket(Resource):
     @property
     def history(self) -> History:
         """The changes of the bucket and all that is in it, newest first."""
+        from kinto_orm.history import History
+
         return History(self.connection, self)
 
     # -- schemas
@@ -233,6 +234,8 @@ class Bucket(Resource):
         ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
         what changed since, ``plan.verify()`` is false where both sides agree.
         """
+        from kinto_orm.copying import CopyPlan, Extent
+
         extent = Extent(permissions, attachments, delete, groups)
         plan = CopyPlan(self, destination, extent).again()
         if not dry_run:

@@ -18,11 +18,11 @@ from kinto_orm.errors import (
     TransportError,
 )
 from kinto_orm.messages import Carrier, Request, Response, Steps
-from kinto_orm.patches import Known
 from kinto_orm.plans import checked
 from kinto_orm.queries import encode_query
 from kinto_orm.record import Record
 from kinto_orm.tombstones import Tombstone
+from kinto_orm.writes import Known
 
 if TYPE_CHECKING:
     from kinto_orm.collection import Collection

@@ -7,36 +7,35 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
-from kinto_orm import changesets, schemas, transfers
-from kinto_orm.batch import Block
-from kinto_orm.changesets import Changeset
+from kinto_orm import schemas
 from kinto_orm.conflicts import OnConflict
-from kinto_orm.copying import CopyPlan, Extent
 from kinto_orm.errors import Forbidden, Unauthorized
-from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, COLLECTION
 from kinto_orm.listing import required_iterable
-from kinto_orm.operations import Ignored
 from kinto_orm.record import Record
 from kinto_orm.records import Records
 from kinto_orm.resource import Resource
-from kinto_orm.review import Review
 from kinto_orm.schemas import Stored
-from kinto_orm.uploads import Attachable
 from kinto_orm.uris import check_id, check_parent
 
 if TYPE_CHECKING:
+    from kinto_orm.batch import Block
     from kinto_orm.bucket import Bucket
+    from kinto_orm.changesets import Changeset
+    from kinto_orm.copying import CopyPlan
+    from kinto_orm.history import History
+    from kinto_orm.operations import Ignored
+    from kinto_orm.review import Review
+    from kinto_orm.uploads import Attachable
 
 
-@attrs.define(eq=False, repr=False, init=False)
 class Collection(Resource):
     """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one.
     """
+
+    __slots__ = ()
 
     kind = COLLECTION
 
@@ -155,6 +154,8 @@ class Collection(Resource):
         Returns the records. All are tried; then :class:`BatchError` tells what failed.
         Requests for each file: see :meth:`Record.attach`.
         """
+        from kinto_orm import transfers
+
         return transfers.attach_each(self, files, workers, if_changed=if_changed, progress=progress)
 
     # -- batches
@@ -171,6 +172,8 @@ class Collection(Resource):
     @property
     def review(self) -> Review:
         """The review of this collection; see :class:`Review`. No request."""
+        from kinto_orm.review import Review
+
         return Review(self)
 
     def changeset(self, since: int | str | None = None, bust_cache: bool = False) -> Changeset:
@@ -182,6 +185,8 @@ class Collection(Resource):
         server has no changesets (one GET more, once for each connection).
         See "Changeset" in the documentation of kinto-changes.
         """
+        from kinto_orm import changesets
+
         return changesets.fetch(self, since, bust_cache)
 
     # -- schemas
@@ -261,6 +266,8 @@ class Collection(Resource):
         ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
         what changed since, ``plan.verify()`` is false where both sides agree.
         """
+        from kinto_orm.copying import CopyPlan, Extent
+
         extent = Extent(permissions, attachments, delete)
         plan = CopyPlan(self, destination, extent).again()
         if not dry_run:

@@ -80,15 +80,22 @@ def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _plain(value: Any) -> bool:
-    """Whether a value is as JSON is read, without dates and tuples."""
-    if type(value) in ATOMS:
-        return True
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
+def _exactly(mine: Any, stored: Any) -> bool:
+    """Whether two values are the same, and what is held is as JSON is read: no date, no tuple."""
+    kind = type(mine)
+    if kind in ATOMS:
+        return kind is type(stored) and (
+            mine == stored if kind is not float else same(mine, stored)
+        )
+    if isinstance(mine, list):
+        alike = isinstance(stored, list) and len(mine) == len(stored)
+        return alike and all(map(_exactly, mine, stored))
+    if not isinstance(mine, dict) or not isinstance(stored, dict) or len(mine) != len(stored):
         return False
-    return ATOMS.issuperset(map(type, value)) or all(map(_plain, value))
+    for name, value in mine.items():
+        if name not in stored or not _exactly(value, stored[name]):
+            return False
+    return True
 
 
 def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -106,7 +113,7 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
                 dict.__setitem__(local, name, thawed(value))
             continue
         mine = local[name]
-        if same(mine, value) and (type(mine) in ATOMS or _plain(mine)):
+        if _exactly(mine, value):
             continue
         before = expected.get(name) if name in expected else _ABSENT
         if isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping):

@@ -9,9 +9,8 @@ from kinto_orm import plans
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import Conflict, MergeError, NotFound, NotLoaded, ResponseError
 from kinto_orm.fields import thawed
-from kinto_orm.merging import merged
 from kinto_orm.messages import Carrier, Steps
-from kinto_orm.patches import Known
+from kinto_orm.writes import Known
 
 #: "merge", "mine", "theirs", or a function from the Conflict to the data to save.
 OnConflict: TypeAlias = "str | Callable[[Conflict], Mapping[str, Any]] | None"
@@ -161,6 +160,8 @@ def merge(document: Document, remote: Document) -> None:
     if document._status is Status.REFERENCE:  # its edits are on top of whatever is there
         document._take({**remote._source, "last_modified": remote._last_modified}, remote._shown)
         return
+    from kinto_orm.merging import merged
+
     base: Mapping[str, Any] = {} if document._status is Status.NEW else document._source
     theirs = document._known.part(remote._source)
     fields, clashes = merged(base, document._fields(), theirs)

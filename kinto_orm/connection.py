@@ -7,27 +7,29 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
 import requests
 
 from kinto_orm import operators
-from kinto_orm.access import Access
-from kinto_orm.accounts import Account, Accounts
-from kinto_orm.batch import Block
 from kinto_orm.bucket import Bucket
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.dryrun import Plan
 from kinto_orm.listing import Listing, required_iterable
-from kinto_orm.operations import Ignored
 from kinto_orm.options import Hooks, Options, Timeout
 from kinto_orm.pool import Pool
 from kinto_orm.scopes import enter, leave
 from kinto_orm.server import Server
 from kinto_orm.transport import Transport
 from kinto_orm.uris import check_id
+
+if TYPE_CHECKING:
+    from kinto_orm.access import Access
+    from kinto_orm.accounts import Account, Accounts
+    from kinto_orm.batch import Block
+    from kinto_orm.operations import Ignored
 
 
 class Connection(Server):
@@ -171,6 +173,8 @@ class Connection(Server):
         ``on_conflict`` is what saves in the block do that do not say it themselves.
         See "Batch operations" in Kinto's API reference.
         """
+        from kinto_orm.batch import Block
+
         return Block(self, ignore, on_conflict)
 
     # -- accounts
@@ -178,10 +182,14 @@ class Connection(Server):
     @property
     def accounts(self) -> Accounts:
         """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
+        from kinto_orm.accounts import Accounts
+
         return Accounts(self)
 
     def account(self, id: str) -> Account:
         """A reference to an account. No request."""
+        from kinto_orm.accounts import Account
+
         return Account(id, connection=self)
 
     # -- for operators and tests
@@ -209,6 +217,8 @@ class Connection(Server):
     @property
     def permissions(self) -> Access:
         """What this user may do where, lazily: no request until it is read."""
+        from kinto_orm.access import Access
+
         return Access(self)
 
     # -- buckets

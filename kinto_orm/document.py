@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from enum import Enum, auto
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
-from kinto_orm.changes import Changes, compare
 from kinto_orm.comparison import settle, stored_alike
 from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
 from kinto_orm.encoding import ATOMS
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import owned, thawed
 from kinto_orm.kinds import Kind
-from kinto_orm.patches import WHOLE, Difference, Known, difference
 from kinto_orm.permissions import Permissions
 from kinto_orm.uris import quoted
+from kinto_orm.writes import WHOLE, Difference, Known, difference
+
+if TYPE_CHECKING:
+    from kinto_orm.changes import Changes
 
 Self = TypeVar("Self", bound="Document")
 
@@ -36,8 +38,7 @@ class Status(Enum):
     DELETED = auto()
 
 
-@attrs.define
-class Snapshot:
+class Snapshot(NamedTuple):
     """What the server should hold once a write succeeds; later edits differ from it."""
 
     fields: Mapping[str, Any]
@@ -203,6 +204,8 @@ class Document:
     @property
     def changes(self) -> Changes:
         """What ``save()`` would send; false when nothing would be sent. No request."""
+        from kinto_orm.changes import Changes, compare
+
         creates = self._status is Status.NEW
         before: Mapping[str, Any] = {} if creates else self._source
         held = self._permissions._pending() if self._permissions is not None else {}

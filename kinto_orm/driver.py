@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from kinto_orm.batch import Block
 from kinto_orm.document import Document
 from kinto_orm.dryrun import Plan
 from kinto_orm.messages import ALONE, Carrier, Steps
-from kinto_orm.scopes import current
+from kinto_orm.scopes import any_open, current
 from kinto_orm.transport import Transport
 
 P = ParamSpec("P")
@@ -46,11 +45,14 @@ class Driver:
 
     def perform(self, verb: Callable[..., Steps[Any]], document: Document, **options: Any) -> None:
         """Run a verb on a document now, or queue it where a batch of this connection is open."""
-        block = current(self, Block)
-        if block is None:
-            self.run(verb, document, **options)
-        else:
-            block.add(verb, document, options)
+        if any_open():
+            from kinto_orm.batch import Block
+
+            block = current(self, Block)
+            if block is not None:
+                block.add(verb, document, options)
+                return
+        self.run(verb, document, **options)
 
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run that is on, if any."""

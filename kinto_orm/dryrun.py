@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from kinto_orm.changes import Changes
 from kinto_orm.document import Document
 from kinto_orm.messages import READING, Request
+
+if TYPE_CHECKING:
+    from kinto_orm.changes import Changes
 
 logger = logging.getLogger("kinto_orm")
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
 from kinto_orm.comparison import same
 from kinto_orm.document import Status
-from kinto_orm.history import History
 from kinto_orm.kinds import BUCKET, GROUP
 from kinto_orm.members import Members, checked_members
 from kinto_orm.resource import Resource
@@ -19,15 +16,17 @@ if TYPE_CHECKING:
     from kinto_orm.bucket import Bucket
     from kinto_orm.connection import Connection
     from kinto_orm.document import Document
+    from kinto_orm.history import History
 
 
-@attrs.define(eq=False, repr=False, init=False)
 class Group(Resource):
     """A group of a bucket: ``Group("friends", bucket=bucket)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one, and ``data.members`` an empty list
     where none is given (Kinto would leave it out).
     """
+
+    __slots__ = ()
 
     kind = GROUP
 

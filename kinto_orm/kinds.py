@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import NamedTuple
 
 
-@attrs.frozen
-class Kind:
+class Kind(NamedTuple):
     """How the server names one kind of object, and which permissions it knows.
 
     See "Permissions" in Kinto's API reference: each kind has its own list.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
@@ -11,21 +11,19 @@ from kinto_orm import conflicts, paging, plans
 from kinto_orm.conflicts import OnConflict, check_policy
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
-from kinto_orm.feeds import ChangeFeed
-from kinto_orm.history import Past
 from kinto_orm.kinds import RECORD
 from kinto_orm.lists import LazyList
 from kinto_orm.lookups import timestamp
-from kinto_orm.mirrors import load_permissions
-from kinto_orm.operations import Ignored
-from kinto_orm.patches import WHOLE, Known
-from kinto_orm.streams import tracked, write_each
-from kinto_orm.syncing import RowsPlan
-from kinto_orm.tombstones import Tombstone
 from kinto_orm.uris import check_id
+from kinto_orm.writes import WHOLE, Known
 
 if TYPE_CHECKING:
+    from kinto_orm.feeds import ChangeFeed
+    from kinto_orm.history import Past
+    from kinto_orm.operations import Ignored, Verb
     from kinto_orm.resource import Resource
+    from kinto_orm.syncing import RowsPlan
+    from kinto_orm.tombstones import Tombstone
 
 
 R = TypeVar("R", bound="Resource")
@@ -71,6 +69,8 @@ class Listing(LazyList[R]):
             yield item
 
     def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        from kinto_orm.mirrors import load_permissions
+
         size = self.connection.batch_size or len(rows)
         for start in range(0, len(rows), size):
             items = list(self._listed(rows[start : start + size]))
@@ -164,6 +164,8 @@ class Listing(LazyList[R]):
         had changed when it was begun. Of a list with filters it raises ``ValueError``:
         tombstones have no fields.
         """
+        from kinto_orm.feeds import ChangeFeed
+
         self._refuse_part("changes", "deletions have no fields to filter by; filter what you get")
         moment = self.query.since or 0 if since is None else timestamp(since)
         return ChangeFeed(self, moment)
@@ -179,6 +181,8 @@ class Listing(LazyList[R]):
         Raises :class:`CapabilityMissing` where the server keeps none. The whole list, without
         filters; ids are held in memory, records are not.
         """
+        from kinto_orm.history import Past
+
         if self.item.kind != RECORD:
             raise TypeError(f"only records can be rebuilt from the history, not {self.uri}")
         self._refuse_part("at", "filter what you get")
@@ -250,8 +254,9 @@ class Listing(LazyList[R]):
         Takes an iterator of any length, in constant memory. Returns how many there are now.
         """
         options = {"safe": self.connection.safe, "if_not_exists": if_not_exists}
-        made = (self._made(None, row, None) for row in tracked(rows, progress))
-        return write_each(self.connection, plans.create, made, options, ignore)
+        return self._write_each(
+            plans.create, rows, lambda row: self._made(None, row, None), options, ignore, progress
+        )
 
     def delete(self) -> list[Tombstone]:
         """Delete everything that matches; one DELETE for as much as the server takes at once.
@@ -259,6 +264,8 @@ class Listing(LazyList[R]):
         Not after ``limit()`` or a slice. Returns the tombstones. Attachments stay on the
         server. If it is interrupted, calling it again deletes the rest.
         """
+        from kinto_orm.tombstones import Tombstone
+
         self._refuse_slice()
         query = attrs.evolve(self.query, fields=None, sort=None)
         pages = paging.Pages(self.uri, query.every_match())
@@ -288,6 +295,8 @@ class Listing(LazyList[R]):
         ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
         ``plan.again(rows)`` compares anew, reading only what changed since.
         """
+        from kinto_orm.syncing import RowsPlan
+
         query = self.query
         self._refuse_part("sync_from", "give it the rows of all that is there")
         if query.fields is not None or query.since is not None or query.before is not None:
@@ -314,16 +323,29 @@ class Listing(LazyList[R]):
         self, wanted: Iterable[Any], if_exists: bool, ignore: Ignored, progress: bool
     ) -> int:
         options = {"safe": self.connection.safe, "if_exists": if_exists}
-        members = map(self._member, tracked(wanted, progress))
-        return write_each(self.connection, plans.delete, members, options, ignore)
+        return self._write_each(plans.delete, wanted, self._member, options, ignore, progress)
 
     def _save_each(
         self, wanted: Iterable[R], on_conflict: OnConflict, ignore: Ignored, progress: bool
     ) -> int:
         check_policy(on_conflict)
         options = {"safe": self.connection.safe, "on_conflict": on_conflict}
-        members = map(self._own, tracked(wanted, progress))
-        return write_each(self.connection, conflicts.save, members, options, ignore)
+        return self._write_each(conflicts.save, wanted, self._own, options, ignore, progress)
+
+    def _write_each(
+        self,
+        verb: Verb,
+        wanted: Iterable[Any],
+        found: Callable[[Any], R],
+        options: dict[str, Any],
+        ignore: Ignored,
+        progress: bool,
+    ) -> int:
+        """Apply a verb to what is ``found`` for each that is wanted, in batches."""
+        from kinto_orm.streams import tracked, write_each
+
+        members = map(found, tracked(wanted, progress))
+        return write_each(self.connection, verb, members, options, ignore)
 
     def _member(self, wanted: Any) -> R:
         """An object of this list, given as itself or by id."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -118,8 +118,7 @@ class Response:
             return None
 
 
-@attrs.frozen
-class Carrier:
+class Carrier(NamedTuple):
     """What the road that a plan's requests take can carry.
 
     A batch forces ``application/json`` on its parts and answers 500 when one of them is

@@ -46,7 +46,7 @@ def _check_page_size(_: object, __: object, size: Any) -> None:
         raise ValueError(f"a page holds at least one object, not {size!r}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Options:
     """The arguments of :class:`Connection`, but for the URL and the session."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinto_orm.paging import Pages
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Rows = list[dict[str, Any]]
 
@@ -49,6 +51,8 @@ class Reading:
         """Ask for the next page now, in another thread, if there is one."""
         if self._next is None and self._pages.more and self._more():
             if self._threads is None:
+                from concurrent.futures import ThreadPoolExecutor
+
                 self._threads = ThreadPoolExecutor(1, "kinto_orm page")
             self._next = self._threads.submit(self._read, self._pages)
 

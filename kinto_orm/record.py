@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
-
-from kinto_orm import attachments
-from kinto_orm.attachments import Attachment
-from kinto_orm.history import History
 from kinto_orm.kinds import COLLECTION, RECORD
 from kinto_orm.resource import Resource
-from kinto_orm.uploads import Attachable
 from kinto_orm.uris import check_parent
 
 if TYPE_CHECKING:
+    from kinto_orm.attachments import Attachment
     from kinto_orm.bucket import Bucket
     from kinto_orm.collection import Collection
+    from kinto_orm.history import History
+    from kinto_orm.uploads import Attachable
 
 
-@attrs.define(eq=False, repr=False, init=False)
 class Record(Resource):
     """A record of a collection: ``Record("id", collection=todo)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one; its id may then also stand in the
     data, or is a UUID 4. No request is made before a field is read or a verb called.
     """
+
+    __slots__ = ()
 
     kind = RECORD
 
@@ -59,6 +57,8 @@ class Record(Resource):
     @property
     def attachment(self) -> Attachment | None:
         """The file that is attached, or ``None``; reads ``data``."""
+        from kinto_orm import attachments
+
         return attachments.described(self)
 
     def attach(
@@ -98,6 +98,8 @@ class Record(Resource):
         :class:`IntegrityError` if the server tells of another size or SHA-256 than was sent.
         See "Attach a file" in the documentation of kinto-attachment.
         """
+        from kinto_orm import attachments
+
         attachments.attach(
             self,
             content,

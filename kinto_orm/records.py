@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import attrs
-
-from kinto_orm import transfers
 from kinto_orm.listing import Listing
 from kinto_orm.record import Record
 
 
-@attrs.frozen(eq=False, repr=False)
 class Records(Listing[Record]):
     """The records of a collection: a :class:`Listing` whose files can be saved."""
+
+    __slots__ = ()
 
     def download_attachments(
         self,
@@ -36,6 +34,8 @@ class Records(Listing[Record]):
         :meth:`Collection.attach_files` is the way back. Requests: those that read the list,
         and one for each file that is fetched.
         """
+        from kinto_orm import transfers
+
         return transfers.download_each(
             self,
             folder,

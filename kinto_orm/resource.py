@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from kinto_orm import conflicts, plans
-from kinto_orm.batch import Block
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
-from kinto_orm.operations import Ignored
-from kinto_orm.patches import WHOLE, BasicPatch, JSONPatch, Known, MergePatch
 from kinto_orm.uris import check_id, new_id
+from kinto_orm.writes import WHOLE, Known
 
 if TYPE_CHECKING:
+    from kinto_orm.batch import Block
     from kinto_orm.connection import Connection
+    from kinto_orm.operations import Ignored
+    from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 
 Self = TypeVar("Self", bound="Resource")
 
@@ -200,18 +201,21 @@ class Resource(Document):
         user: such a patch is a :class:`PermissionsHidden` instead, and where it is not known
         whether they are, one GET comes first.
         """
+        from kinto_orm import explicit_patches
+        from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
+
         if not isinstance(changes, (BasicPatch, MergePatch, JSONPatch)):
             raise TypeError(
                 f"patch() takes a BasicPatch, MergePatch or JSONPatch, not {changes!r}; "
                 "for a dict of fields write patch(BasicPatch(data={…}))"
             )
         self._connection.perform(
-            plans.patch, self, changes=changes, safe=self._safe(safe), if_match=if_match
+            explicit_patches.patch, self, changes=changes, safe=self._safe(safe), if_match=if_match
         )
         return self
 
     def _batch(self, ignore: Ignored, on_conflict: OnConflict) -> Block:
-        return Block(self._connection, ignore, on_conflict)
+        return self._connection.batch(ignore, on_conflict)
 
     def _create(self, if_not_exists: bool, safe: bool | None) -> None:
         self._connection.perform(

@@ -26,7 +26,7 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Retry:
     """At most ``times`` repetitions of a request; ``after`` seconds each, if given."""
 

@@ -24,6 +24,11 @@ def leave(scope: object) -> None:
     _scopes.set(tuple(entry for entry in _scopes.get() if entry[2] is not scope))
 
 
+def any_open() -> bool:
+    """Whether there is a scope at all, of any kind and anybody's."""
+    return bool(_scopes.get())
+
+
 def current(owner: object, kind: type[T]) -> T | None:
     """The innermost open scope of this kind that belongs to ``owner``."""
     opened = _scopes.get()

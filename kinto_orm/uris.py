@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 from kinto_orm.errors import InvalidId
 from kinto_orm.kinds import Kind
@@ -49,6 +48,8 @@ def quoted(id: str) -> str:
 
 def new_id() -> str:
     """A UUID 4, chosen here rather than by the server so that a repeated request is harmless."""
+    from uuid import uuid4  # not everybody makes objects
+
     return str(uuid4())
 
 

@@ -23,8 +23,10 @@ from hypothesis import strategies as st
 from kinto_orm import Connection, NotLoaded, Record, plans
 from kinto_orm.encoding import encode
 from kinto_orm.errors import Conflict, KintoError
+from kinto_orm.explicit_patches import patch
 from kinto_orm.messages import ALONE, Carrier, Request, Response
-from kinto_orm.patches import UNCHANGED, BasicPatch, JSONPatch, Known, MergePatch, Write, writes
+from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.writes import UNCHANGED, Known, Write, writes
 
 BATCH = Carrier(patch_types=False, not_modified=False)
 
@@ -838,7 +840,7 @@ def test_a_batch_is_never_given_a_conditional_get() -> None:
 @pytest.mark.parametrize("change", [MergePatch(data={"a": None}), JSONPatch([])], ids=repr)
 def test_a_patch_that_a_batch_cannot_carry_is_refused_before_it_is_sent(change: Any) -> None:
     with pytest.raises(ValueError, match="batch"):
-        next(plans.patch(BATCH, loaded({"a": 1}), change, safe=True))
+        next(patch(BATCH, loaded({"a": 1}), change, safe=True))
 
 
 def test_a_save_carries_the_version_that_was_loaded_and_only_when_safe() -> None:
@@ -1109,8 +1111,8 @@ def test_what_contains_itself_is_refused_with_its_path(kind: str) -> None:
     "send",
     [
         lambda data: next(plans.save(ALONE, a_record(data=data), safe=True)),
-        lambda data: next(plans.patch(ALONE, a_record(), BasicPatch(data=data), safe=True)),
-        lambda data: next(plans.patch(ALONE, a_record(), MergePatch(data=data), safe=True)),
+        lambda data: next(patch(ALONE, a_record(), BasicPatch(data=data), safe=True)),
+        lambda data: next(patch(ALONE, a_record(), MergePatch(data=data), safe=True)),
     ],
     ids=["create", "BasicPatch", "MergePatch"],
 )
