@@ -105,10 +105,12 @@ class Batch:
     def send(self) -> None:
         """Send all that is queued, in as few requests as the server allows."""
         try:
-            while ready := next_round(self._queue):
+            left = self._queue
+            while ready := next_round(left):
                 size = self.connection.batch_size if len(ready) > 1 else 1
                 for chunk in chunks(ready, size):
                     self._carry(chunk)
+                left = [operation for operation in left if not operation.ended]
             for operation in self._queue:
                 error = operation.error
                 self._unforgiven |= error is not None and not isinstance(error, operation.ignore)

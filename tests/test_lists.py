@@ -892,3 +892,11 @@ def test_buckets_are_those_that_the_user_may_see(kinto: Connection, bob: Connect
     assert ids(bob.buckets) == ["his", "ours"]
     assert "mine" not in bob.buckets
     assert bob.buckets.get("mine") is None
+
+
+def test_hooks_get_pages_that_stay_whole(todo: Collection) -> None:
+    seen: list[Any] = []
+    listed = list(todo.with_options(event_hooks={"response": [seen.append]}).records)
+    assert listed
+    rows = [row for response in seen for row in response.body["data"]]
+    assert [row["id"] for row in rows] == [record.id for record in listed]

@@ -112,6 +112,43 @@ def test_importing_the_package_imports_nothing_optional() -> None:
     assert imported & OPTIONAL == set()
 
 
+LATER = {
+    "accounts": "Account",
+    "attachments": "Attachment",
+    "batch": "Batch",
+    "browser_oauth": "BrowserOAuth",
+    "changesets": "Changeset",
+    "copying": None,
+    "feeds": None,
+    "history": "HistoryEntry",
+    "patches": "BasicPatch",
+    "review": "Review",
+    "signatures": None,
+    "streams": None,
+    "syncing": "SyncPlan",
+    "transfers": None,
+}
+
+
+def test_what_not_every_program_needs_is_imported_when_it_is_first_used() -> None:
+    code = f"""
+import json, sys, kinto_orm
+loaded = [room for room in {list(LATER)} if f"kinto_orm.{{room}}" in sys.modules]
+for name in {[name for name in LATER.values() if name]}:
+    getattr(kinto_orm, name)
+later = [room for room in {list(LATER)} if f"kinto_orm.{{room}}" in sys.modules]
+print(json.dumps([loaded, later]))
+"""
+    loaded, later = python_says(code)
+    assert loaded == []
+    assert set(later) >= {room for room, name in LATER.items() if name}
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Reccord'"):
+        kinto_orm.Reccord  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_the_package_works_where_nothing_optional_is_installed() -> None:
     code = f"""
 import json, sys
