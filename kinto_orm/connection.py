@@ -126,7 +126,8 @@ class Connection(Server):
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = self._current_options().without_hooks()
-        return _reopened, (type(self), self.server_url, options, self.transport.pool.given)
+        given = self.transport.pool.given
+        return _reopened, (type(self), self.server_url, options, given, self._server_info)
 
     def close(self) -> None:
         """Close the sockets. The connection opens new ones if it is used again."""
@@ -288,11 +289,16 @@ def connect(server_url: str | None, auth: Any) -> Connection:
 
 
 def _reopened(
-    cls: type[Connection], server_url: str, options: Options, session: requests.Session | None
+    cls: type[Connection],
+    server_url: str,
+    options: Options,
+    session: requests.Session | None,
+    server_info: dict[str, Any] | None,
 ) -> Connection:
-    """A connection that was pickled, with sockets of its own."""
+    """A connection that was pickled, with sockets of its own, and what it knew of the server."""
     connection = object.__new__(cls)
     connection._begin(Pool(server_url, session, travelled=True), options)
+    connection._server_info = server_info
     return connection
 
 

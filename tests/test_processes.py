@@ -140,6 +140,14 @@ def test_connections_and_resources_travel_to_a_pool_of_processes(
         record.connection.close()
 
 
+def test_what_is_known_of_the_server_travels(todo: Collection, server: WatchedServer) -> None:
+    known = todo.connection.server_info
+    with pickle.loads(pickle.dumps(todo.connection)) as copy, server.log() as log:
+        assert copy.server_info == known
+        assert copy.batch_size == todo.connection.batch_size
+    assert log == []
+
+
 def test_what_travels_keeps_options_and_edits_and_leaves_hooks_and_sockets(
     todo: Collection, server: WatchedServer
 ) -> None:
