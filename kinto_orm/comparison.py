@@ -82,11 +82,8 @@ def _number(value: Any) -> bool:
 
 def _exactly(mine: Any, stored: Any) -> bool:
     """Whether two values are the same, and what is held is as JSON is read: no date, no tuple."""
-    kind = type(mine)
-    if kind in ATOMS:
-        return kind is type(stored) and (
-            mine == stored if kind is not float else same(mine, stored)
-        )
+    if type(mine) in ATOMS:
+        return type(mine) is type(stored) and same(mine, stored)
     if isinstance(mine, list):
         alike = isinstance(stored, list) and len(mine) == len(stored)
         return alike and all(map(_exactly, mine, stored))
