@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .contenders import Contender
-from .servers import PATIENCE, ROOT
+from .servers import PATIENCE
 
 _IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
@@ -72,10 +72,9 @@ def import_times(modules: dict[str, str], rounds: int) -> Times:
     times = Times()
     for number in range(rounds + 1):
         for name in random.sample(list(modules), len(modules)):
-            command = [sys.executable, "-c", _IMPORT.format(modules[name])]
-            run = subprocess.run(
-                command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=PATIENCE
-            )
+            # Isolated: variables of the environment may forbid files to be compiled.
+            command = [sys.executable, "-I", "-c", _IMPORT.format(modules[name])]
+            run = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
             if number:  # the first round compiles
                 times.add(name, float(run.stdout))
     return times

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
-from kinto_orm.comparison import settle, stored_alike
+from kinto_orm.comparison import settle
 from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
 from kinto_orm.encoding import ATOMS
 from kinto_orm.errors import NotLoaded
@@ -43,21 +43,6 @@ class Snapshot(NamedTuple):
 
     fields: Mapping[str, Any]
     permissions: Mapping[str, list[str]]
-
-
-#: What a server adds to an object that is made: to records of a collection with a schema,
-#: and to collections under review.
-SET_BY_SERVER = {
-    "record": frozenset({"id", "last_modified", "schema"}),
-    "collection": frozenset(
-        {"id", "last_modified", "status", "signature"}
-        | {"last_edit_by", "last_edit_date", "last_editor_comment"}
-        | {"last_review_request_by", "last_review_request_date"}
-        | {"last_review_by", "last_review_date", "last_reviewer_comment"}
-        | {"last_signature_by", "last_signature_date"}
-    ),
-}
-_SET_ON_ALL = frozenset({"id", "last_modified"})
 
 
 @attrs.define(eq=False, repr=False, init=False)
@@ -258,23 +243,6 @@ class Document:
             for name in change.removed:
                 del fields[name]
         return Snapshot(fields, held._held() if permissions and held is not None else {})
-
-    def _holds_sent(self, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
-        """Whether the server's fields are what ``sent`` wanted to make of them."""
-        if self._status is Status.NEW:
-            added = SET_BY_SERVER.get(self.kind.name, _SET_ON_ALL)
-            ours = existing.keys() - added <= sent.fields.keys()
-            before: Mapping[str, Any] = {}
-        else:
-            before = self._source
-            left = {name for name in before if name in existing and name not in sent.fields}
-            if self.kind.name == "record" and isinstance(existing.get("schema"), int):
-                left.discard("schema")  # the server puts it back: the version of the schema
-            ours = not left
-        return ours and all(
-            name in existing and stored_alike(value, existing[name])
-            for name, value in difference(before, sent.fields).changed.items()
-        )
 
     # -- what the server answered
 

@@ -38,9 +38,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
-import attrs
 import requests
 
 from kinto_orm.kinds import BUCKET, BY_PLURAL
@@ -223,8 +222,7 @@ class InvalidData(KintoError, ValueError):
         return "; ".join(map(str, self.violations))
 
 
-@attrs.frozen
-class Violation:
+class Violation(NamedTuple):
     """One thing that a schema does not allow."""
 
     uri: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kinto_orm.document import Document, Snapshot, Status
-from kinto_orm.errors import PermissionsHidden
+from kinto_orm.errors import NotFound, PermissionsHidden
 from kinto_orm.lost_replies import own_write
 from kinto_orm.messages import JSON, Carrier, Request, Steps
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
-from kinto_orm.plans import Timestamp, checked, conflict, envelope, match, refuse_deleted
+from kinto_orm.plans import Timestamp, checked, conflict, envelope, match, refuse_deleted, refused
 
 
 def patch(
@@ -41,8 +41,12 @@ def patch(
         if own is None:
             raise conflict(document, response)
         document._take(*own)
-    else:
-        document._take(*envelope(checked(response)))
+        return
+    try:
+        answer = envelope(checked(response))
+    except NotFound as error:
+        raise (yield from refused(document, error)) from None
+    document._take(*answer)
 
 
 def _guard_hidden_permissions(

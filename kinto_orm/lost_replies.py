@@ -9,10 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from kinto_orm.comparison import stored_alike
 from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.messages import Request, Response, Steps
+from kinto_orm.writes import difference
 
 Held: TypeAlias = "tuple[dict[str, Any], dict[str, list[str]] | None]"
+
+#: What a server adds to an object that is made: to records of a collection with a schema,
+#: and to collections under review.
+SET_BY_SERVER = {
+    "record": frozenset({"id", "last_modified", "schema"}),
+    "collection": frozenset(
+        {"id", "last_modified", "status", "signature"}
+        | {"last_edit_by", "last_edit_date", "last_editor_comment"}
+        | {"last_review_request_by", "last_review_request_date"}
+        | {"last_review_by", "last_review_date", "last_reviewer_comment"}
+        | {"last_signature_by", "last_signature_date"}
+    ),
+}
+_SET_ON_ALL = frozenset({"id", "last_modified"})
 
 
 def own_write(document: Document, sent: Snapshot, refusal: Response) -> Steps[Held | None]:
@@ -24,14 +40,14 @@ def own_write(document: Document, sent: Snapshot, refusal: Response) -> Steps[He
         return None
     details = refusal.body.get("details") if isinstance(refusal.body, dict) else None
     existing = details.get("existing") if isinstance(details, dict) else None
-    if not isinstance(existing, dict) or not document._holds_sent(sent, existing):
+    if not isinstance(existing, dict) or not _holds(document, sent, existing):
         return None
     if not sent.permissions:
         return existing, None
     answer = yield Request("GET", document.uri)
     held = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
     data, permissions = held.get("data"), held.get("permissions") or {}
-    if not isinstance(data, dict) or not document._holds_sent(sent, data):
+    if not isinstance(data, dict) or not _holds(document, sent, data):
         return None
     added = _added_to_write(sent.permissions, permissions)
     if added is None or (added and not added <= (yield from _ourselves())):
@@ -52,6 +68,24 @@ def own_delete(document: Document, refusal: Response) -> Steps[bool]:
     if document._status is not Status.LOADED:
         return False
     return (yield Request("GET", document.uri)).status in (401, 403, 404)
+
+
+def _holds(document: Document, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
+    """Whether the server's fields are what ``sent`` wanted to make of them."""
+    if document._status is Status.NEW:
+        added = SET_BY_SERVER.get(document.kind.name, _SET_ON_ALL)
+        ours = existing.keys() - added <= sent.fields.keys()
+        before: Mapping[str, Any] = {}
+    else:
+        before = document._source
+        left = {name for name in before if name in existing and name not in sent.fields}
+        if document.kind.name == "record" and isinstance(existing.get("schema"), int):
+            left.discard("schema")  # the server puts it back: the version of the schema
+        ours = not left
+    return ours and all(
+        name in existing and stored_alike(value, existing[name])
+        for name, value in difference(before, sent.fields).changed.items()
+    )
 
 
 def _added_to_write(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kinto_orm.comparison import stored_alike
-from kinto_orm.document import SET_BY_SERVER, Document
+from kinto_orm.document import Document
 from kinto_orm.kinds import COLLECTION, RECORD, Kind
+from kinto_orm.lost_replies import SET_BY_SERVER
 
 #: What a review puts into a collection (kinto-signer).
 REVIEW = SET_BY_SERVER[COLLECTION.name] - {"id", "last_modified", "schema"}

@@ -151,8 +151,12 @@ def _send(
         if own is None:
             raise conflict(document, response)
         document._take(*own, sent=sent)
-    else:
-        document._take(*envelope(checked(response)), sent=sent)
+        return
+    try:
+        answer = envelope(checked(response))
+    except NotFound as error:
+        raise (yield from refused(document, error)) from None
+    document._take(*answer, sent=sent)
 
 
 def create(
@@ -214,13 +218,22 @@ def delete(
     try:
         data, _ = envelope(checked(response))
     except NotFound as error:
-        if not if_exists:
-            raise
-        if error.status == 403 and (yield Request("GET", document.uri)).status == 200:
-            raise Forbidden(response) from None  # it is there, and may not be deleted
+        refusal = yield from refused(document, error)
+        if not (if_exists and isinstance(refusal, NotFound)):
+            raise refusal from None
         document._take_tombstone(None)
         return
     document._take_tombstone(data["last_modified"])
+
+
+def refused(document: Document, error: NotFound) -> Steps[ResponseError]:
+    """Why a write was refused: what may be read is not missing.
+
+    Kinto answers 403 for a bucket that is not there, and for one that this user may not write.
+    """
+    if error.status == 403 and (yield Request("GET", document.uri)).status == 200:
+        return Forbidden(error.response)
+    return error
 
 
 def refuse_deleted(document: Document) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-import attrs
+from typing import Any, NamedTuple, TypeVar
 
 from kinto_orm import plans
 from kinto_orm.driver import Driver
@@ -19,8 +17,7 @@ Self = TypeVar("Self", bound="Server")
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
 
-@attrs.frozen
-class User:
+class User(NamedTuple):
     """Who the server takes us for: ``id`` is also the principal."""
 
     id: str

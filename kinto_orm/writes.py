@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import attrs
-
 from kinto_orm.comparison import same
 from kinto_orm.encoding import ATOMS, encode
 from kinto_orm.errors import NotLoaded
@@ -114,8 +112,7 @@ class Write(NamedTuple):
         return cls("PUT", JSON, content, change, permissions is not None)
 
 
-@attrs.frozen
-class Known:
+class Known(NamedTuple):
     """How much of an object was loaded: all of it, or the fields of ``only`` (dotted paths)."""
 
     only: tuple[str, ...] | None = None

@@ -22,6 +22,7 @@ import kinto_orm
 from kinto_orm import (
     BadRequest,
     BasicPatch,
+    BatchError,
     Bucket,
     BucketNotFound,
     CapabilityMissing,
@@ -53,6 +54,7 @@ from kinto_orm import (
     Unauthorized,
     ValidationError,
 )
+from kinto_orm.changes import NOTHING
 from kinto_orm.errors import error_for
 from kinto_orm.messages import Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
@@ -288,6 +290,36 @@ def test_a_missing_bucket_is_both_not_found_and_forbidden_as_kinto_says_403(
     assert kinto.buckets.get("absent") is None
     with pytest.raises(Unauthorized):
         connect().get_bucket("absent")
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda bucket: bucket.save(),
+        lambda bucket: bucket.patch(BasicPatch(data={"a": 2})),
+        lambda bucket: bucket.delete(),
+        lambda bucket: bucket.save(on_conflict="theirs"),
+    ],
+    ids=["save", "patch", "delete", "theirs"],
+)
+def test_a_bucket_that_may_be_read_and_not_written_is_forbidden_and_not_missing(
+    kinto: Connection, bob: Connection, write: Callable[[Bucket], Any], in_batch: bool
+) -> None:
+    kinto.create_bucket("shown", permissions={"read": ["system.Everyone"]})
+    bucket = bob.get_bucket("shown")
+    bucket.data.a = 1
+    if in_batch:
+        with pytest.raises(BatchError) as failed, bob.batch():
+            write(bucket)
+        error = failed.value.errors[0][1]
+    else:
+        with pytest.raises(Forbidden) as caught:
+            write(bucket)
+        error = caught.value
+    assert type(error) is Forbidden
+    assert not bucket.deleted
+    assert bucket.changes.data == {"a": (NOTHING, 1)}
 
 
 def test_what_is_in_a_missing_bucket_is_forbidden_and_not_a_missing_bucket(
