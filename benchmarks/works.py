@@ -63,7 +63,7 @@ def _save(stage: Stage, urls: list[str], server: str) -> Result:
 
             return work
 
-        times = race(teams[0], prepare, stage.rounds(20), time.perf_counter)
+        times = race(teams[0], prepare, stage.rounds(50), time.perf_counter)
     return timed(
         f"load, edit and save {SAVES} times ({server})",
         "elapsed ≤ 1.00 × by hand, < kinto-http",

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-import attrs
-
 from kinto_orm.errors import InvalidResponse, error_for
 from kinto_orm.messages import Request, Response
 from kinto_orm.transport import Transport
@@ -70,7 +68,7 @@ class _Envelope:
         again = []
         for place, (i, part) in enumerate(zip(self._todo, parts, strict=True)):
             if place < undone:
-                refusal = attrs.evolve(parts[undone - 1], request=self._requests[i])
+                refusal = parts[undone - 1]._replace(request=self._requests[i])
                 self.outcomes[i] = error_for(refusal)
                 self._reported.setdefault(i, part)
             else:
@@ -93,7 +91,7 @@ class _Envelope:
         """Say of all answers how often the requests may have been carried out before."""
         for i, outcome in enumerate(self.outcomes):
             if isinstance(outcome, Response):
-                self.outcomes[i] = attrs.evolve(outcome, repeated=outcome.repeated + repeated)
+                self.outcomes[i] = outcome._replace(repeated=outcome.repeated + repeated)
 
 
 def _standing(reported: Response, part: Response) -> Response:
@@ -105,7 +103,7 @@ def _standing(reported: Response, part: Response) -> Response:
     if part.status == 412 and reported.status < 300 and reported.etag == part.etag:
         return reported
     if part.status == 404 and reported.status < 300:
-        return attrs.evolve(part, repeated=1)
+        return part._replace(repeated=1)
     return part
 
 

@@ -65,7 +65,7 @@ def _once(transport: Transport, request: Request, sink: Sink, chunk_size: int) -
         else:
             with transport.reading(request, answer):
                 words = next(answer.iter_content(ERROR_SIZE), b"")
-            response = attrs.evolve(response, text=words[:1000].decode("utf-8", "replace"))
+            response = response._replace(text=words[:1000].decode("utf-8", "replace"))
     finally:
         answer.close()
     transport.tell("response", response)

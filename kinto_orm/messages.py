@@ -82,8 +82,7 @@ class Request:
         return body
 
 
-@attrs.frozen
-class Response:
+class Response(NamedTuple):
     """What the server answered: header names in lower case, the JSON body as Python values.
 
     ``text`` is what was received instead where the body is not JSON. ``repeated``
@@ -92,10 +91,13 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    body: Any = attrs.field(repr=False)
+    body: Any
     request: Request
     text: str = ""
     repeated: int = 0
+
+    def __repr__(self) -> str:  # without the body, which may be anything
+        return f"Response({self.status}, {self.request!r})"
 
     @property
     def etag(self) -> int | None:

@@ -11,7 +11,6 @@ from copy import copy, deepcopy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import attrs
 import requests
 from requests.structures import CaseInsensitiveDict
 
@@ -88,7 +87,7 @@ class Transport:
             unknown += not (isinstance(outcome, Response) and outcome.status in UNDONE)
         if isinstance(outcome, KintoError):
             raise outcome
-        return attrs.evolve(outcome, repeated=unknown) if unknown else outcome
+        return outcome._replace(repeated=unknown) if unknown else outcome
 
     def pause(self, request: Request, outcome: Response | KintoError, repeated: int) -> bool:
         """Wait before another try; false where there is to be none."""
@@ -122,7 +121,7 @@ class Transport:
         self._notice(response)
         if self.hooks["response"]:
             # One of their own: the rows of a list become objects, and go.
-            self.tell("response", attrs.evolve(response, body=deepcopy(response.body)))
+            self.tell("response", response._replace(body=deepcopy(response.body)))
         return response
 
     def wait(self) -> None:
