@@ -241,14 +241,14 @@ def threads(stage: Stage) -> list[Result]:
 
             return work
 
-        times = race(everyone, prepare, stage.rounds(9), time.perf_counter)
+        times = race(everyone, prepare, stage.rounds(25), time.perf_counter)
     work, goal = f"{THREADS} threads load {reads} records each", "elapsed ≤ 1.00 × by hand"
     return [timed(work, goal, times, 1.0)]
 
 
 def imports(stage: Stage) -> list[Result]:
     modules = {ORM: "kinto_orm", HAND: "requests", HTTP: "kinto_http"}
-    times = import_times(modules, stage.rounds(15))
+    times = import_times(modules, stage.rounds(31))
     base = times.median(HAND)
     more = times.median(ORM) - base
     work, goal = "import it (by hand: import requests)", "≤ requests + 25 ms"
