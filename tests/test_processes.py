@@ -5,20 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from conftest import WatchedServer
 from faults import FAULTS, FaultProxy
+from interpreter import python
 
-from kinto_orm import Collection, Connection, Record, RecordNotFound, Resource, transport
+from kinto_orm import Collection, Connection, Record, RecordNotFound, Resource
 
 
 @pytest.fixture
@@ -264,11 +262,5 @@ kinto.server_info
 {line}
 gc.collect()
 """
-    run = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(transport.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    run = python(code, "-X", "dev")
     assert (run.returncode, run.stderr) == (0, "")

@@ -5,14 +5,11 @@ from __future__ import annotations
 import importlib.resources
 import inspect
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from interpreter import python
 
 import kinto_orm
 
@@ -53,13 +50,7 @@ OPTIONAL = {
 
 def python_says(code: str) -> Any:
     """What another interpreter prints as JSON, in which every warning is an error."""
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(kinto_orm.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    run = python(code)
     assert (run.returncode, run.stderr) == (0, "")
     return json.loads(run.stdout)
 

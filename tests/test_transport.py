@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import WatchedServer
 from faults import FaultProxy, fail, header
+from interpreter import python
 from lossy import SECRET, Connect, connecting, sleepless
 
 from kinto_orm import (
     Connection,
     Gone,
     ServerDeprecationWarning,
-    transport,
 )
 
 
@@ -148,13 +144,7 @@ with Connection({proxy.url!r}, ("alice", {SECRET!r})) as kinto:
     assert bucket.last_modified and not bucket.changes
 """
     proxy.next(header(ALERT))
-    run = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(Path(transport.__file__).parent.parent)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    run = python(code, "-X", "dev")
     assert run.returncode == 0, run.stderr
     assert "It will go." in run.stderr
     assert "Traceback" not in run.stderr

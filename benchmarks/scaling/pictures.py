@@ -75,15 +75,22 @@ def _leave_room(place: Any, factor: float) -> None:
 
 
 def _pages(place: Any, found: Mapping[str, Rows]) -> None:
-    for server, color in SERVERS.items():
-        rows = _pick(found["records"], server=server)
-        for what, name, line in (("page", "a page of 100", "-"), ("save", "a save", ":")):
-            label = f"{name}, {server}"
-            _line(place, rows, "records", what, color=color, linestyle=line, label=label)
-    _leave_room(place, 1.25)
-    _logarithmic(place, found["records"], "records", "records in the collection")
-    place.set_ylabel("milliseconds")
+    works = {"page": "a page of 100", "save": "a save"}
+    _two_works(place, found["records"], "records", works)
+    place.set_xlabel("records in the collection")
     place.set_title("A page and a save")
+
+
+def _two_works(place: Any, rows: Rows, size: str, works: dict[str, str]) -> None:
+    """The milliseconds of two works, drawn and dotted, on each server."""
+    for server, color in SERVERS.items():
+        there = _pick(rows, server=server)
+        for (what, name), line in zip(works.items(), "-:", strict=True):
+            label = f"{name}, {server}"
+            _line(place, there, size, what, color=color, linestyle=line, label=label)
+    _leave_room(place, 1.25)
+    _logarithmic(place, rows, size, size)
+    place.set_ylabel("milliseconds")
     place.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
 
 
@@ -122,16 +129,10 @@ def _meetings(place: Any, found: Mapping[str, Rows]) -> None:
 
 
 def _collections(place: Any, found: Mapping[str, Rows]) -> None:
-    for server, color in SERVERS.items():
-        rows = _pick(found["collections"], server=server)
-        for what, name, line in (("make", "making one", "-"), ("save", "a write in one", ":")):
-            label = f"{name}, {server}"
-            _line(place, rows, "collections", what, color=color, linestyle=line, label=label)
-    _leave_room(place, 1.25)
-    _logarithmic(place, found["collections"], "collections", "collections in the bucket")
-    place.set_ylabel("milliseconds")
+    works = {"make": "making one", "save": "a write in one"}
+    _two_works(place, found["collections"], "collections", works)
+    place.set_xlabel("collections in the bucket")
     place.set_title("Many collections")
-    place.legend(frameon=False, ncols=2, fontsize=8, loc="upper left")
 
 
 def _workers(place: Any, found: Mapping[str, Rows]) -> None:
