@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from kinto_orm.encoding import ATOMS
+from kinto_orm.encoding import ATOMS, OBJECT
 from kinto_orm.fields import Fields, thawed
 
 _ABSENT = object()
-
-_OBJECT = (dict, Mapping)  # a dict is told apart sooner than a Mapping
 
 
 def same(a: Any, b: Any) -> bool:
@@ -26,8 +24,8 @@ def same(a: Any, b: Any) -> bool:
         return repr(a) == repr(b) if kind is float else bool(a == b)  # -0.0 is not 0.0
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, _OBJECT):
-        if not isinstance(b, _OBJECT) or len(a) != len(b):
+    if isinstance(a, OBJECT):
+        if not isinstance(b, OBJECT) or len(a) != len(b):
             return False
         for name, value in a.items():  # quicker than all(…), and this is what saving is made of
             other = b.get(name, _ABSENT)

@@ -15,7 +15,7 @@ import attrs
 
 from kinto_orm.comparison import settle
 from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
-from kinto_orm.encoding import ATOMS
+from kinto_orm.encoding import ATOMS, OBJECT
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import owned, thawed
 from kinto_orm.kinds import Kind
@@ -164,7 +164,7 @@ class Document:
 
     def _own_fields(self, value: Any) -> dict[str, Any]:
         """Given data as fields: without the id, which must be this one, and the timestamp."""
-        if not isinstance(value, (dict, Mapping)):  # a dict is told apart sooner
+        if not isinstance(value, OBJECT):
             raise TypeError(
                 f"the data of a {self.kind.name} is a mapping of fields, "
                 f"not a {type(value).__name__}"

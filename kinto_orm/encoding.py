@@ -11,6 +11,9 @@ from typing import Any
 #: What holds no other values, by exact type: most of all JSON, and quick to tell.
 ATOMS = frozenset({str, int, float, bool, type(None)})
 
+#: What is an object in JSON, for ``isinstance``: a dict is told apart sooner than a Mapping.
+OBJECT = (dict, Mapping)
+
 #: More than Kinto accepts (it fails before), and safe for json's own recursion.
 MAX_DEPTH = 500
 
@@ -52,7 +55,7 @@ def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
         return True
     if isinstance(value, (list, tuple)):
         children: Iterable[Any] = value
-    elif isinstance(value, (dict, Mapping)):  # a dict is told apart sooner
+    elif isinstance(value, OBJECT):
         try:
             "".join(value)  # which takes strings only, and is quicker than looking at each
         except TypeError:

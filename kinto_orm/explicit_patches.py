@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kinto_orm.document import Document, Snapshot, Status
-from kinto_orm.errors import NotFound, PermissionsHidden
+from kinto_orm.errors import PermissionsHidden
 from kinto_orm.lost_replies import own_write
 from kinto_orm.messages import JSON, Carrier, Request, Steps
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
@@ -42,11 +42,9 @@ def patch(
             raise conflict(document, response)
         document._take(*own)
         return
-    try:
-        answer = envelope(checked(response))
-    except NotFound as error:
-        raise (yield from refused(document, error)) from None
-    document._take(*answer)
+    if response.status == 403:
+        raise (yield from refused(document, response))
+    document._take(*envelope(checked(response)))
 
 
 def _guard_hidden_permissions(

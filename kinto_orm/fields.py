@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from kinto_orm.encoding import ATOMS, refuse_first_fault
+from kinto_orm.encoding import ATOMS, OBJECT, refuse_first_fault
 from kinto_orm.errors import NotLoaded
 
 _ABSENT = object()
@@ -69,7 +69,7 @@ class Fields(Attributes, dict[str, Any]):
 
 def kept(value: Any, name: str) -> Any:
     """What is stored for a value that a caller gave: of an object, a copy."""
-    if type(value) in ATOMS or not isinstance(value, (dict, Mapping)):
+    if type(value) in ATOMS or not isinstance(value, OBJECT):
         return value
     return owned(value, name)
 
@@ -89,7 +89,7 @@ def thawed(value: Any) -> Any:
         return value
     if isinstance(value, (list, tuple)):
         return [child if type(child) in ATOMS else thawed(child) for child in value]
-    if isinstance(value, (dict, Mapping)):  # a dict is told apart sooner than a Mapping
+    if isinstance(value, OBJECT):
         return Fields(
             {
                 name: child if type(child) in ATOMS else thawed(child)

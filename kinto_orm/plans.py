@@ -152,11 +152,9 @@ def _send(
             raise conflict(document, response)
         document._take(*own, sent=sent)
         return
-    try:
-        answer = envelope(checked(response))
-    except NotFound as error:
-        raise (yield from refused(document, error)) from None
-    document._take(*answer, sent=sent)
+    if response.status == 403:
+        raise (yield from refused(document, response))
+    document._take(*envelope(checked(response)), sent=sent)
 
 
 def create(
@@ -215,24 +213,25 @@ def delete(
     if (yield from own_delete(document, response)):
         document._take_tombstone(None)
         return
-    try:
-        data, _ = envelope(checked(response))
-    except NotFound as error:
-        refusal = yield from refused(document, error)
+    if response.status in (403, 404):
+        refusal = yield from refused(document, response)
         if not (if_exists and isinstance(refusal, NotFound)):
-            raise refusal from None
+            raise refusal
         document._take_tombstone(None)
         return
+    data, _ = envelope(checked(response))
     document._take_tombstone(data["last_modified"])
 
 
-def refused(document: Document, error: NotFound) -> Steps[ResponseError]:
+def refused(document: Document, response: Response) -> Steps[ResponseError]:
     """Why a write was refused: what may be read is not missing.
 
     Kinto answers 403 for a bucket that is not there, and for one that this user may not write.
     """
-    if error.status == 403 and (yield Request("GET", document.uri)).status == 200:
-        return Forbidden(error.response)
+    error = error_for(response)
+    unclear = error.status == 403 and isinstance(error, NotFound)
+    if unclear and (yield Request("GET", document.uri)).status == 200:
+        return Forbidden(response)
     return error
 
 

@@ -10,6 +10,7 @@ import attrs
 from kinto_orm import conflicts, plans
 from kinto_orm.conflicts import OnConflict
 from kinto_orm.document import Document, Status
+from kinto_orm.encoding import OBJECT
 from kinto_orm.uris import check_id, new_id
 from kinto_orm.writes import WHOLE, Known
 
@@ -43,7 +44,7 @@ class Resource(Document):
     ) -> None:
         self._connection = connection
         new = data is not None or permissions is not None
-        if id is None and isinstance(data, (dict, Mapping)):
+        if id is None and isinstance(data, OBJECT):
             id = data.get("id")
         if id is None:
             if not new:
