@@ -96,25 +96,22 @@ def _exactly(mine: Any, stored: Any) -> bool:
 def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     """Make ``local`` what the server answered, in place, but for edits made since ``expected``.
 
-    Objects and lists that somebody holds a reference to stay the same objects.
+    What is not the very object that was expected, somebody may hold: it stays the same object.
     """
     if not local.keys() <= answer.keys():
         for name in local.keys() - answer.keys():
             if name in expected and same(local[name], expected[name]):
                 del local[name]
     for name, value in answer.items():
-        if name not in local:
-            if name not in expected:
-                dict.__setitem__(local, name, thawed(value))
+        mine, before = local.get(name, _ABSENT), expected.get(name, _ABSENT)
+        if mine is before:
+            dict.__setitem__(local, name, value)
+        elif mine is _ABSENT or _exactly(mine, value):
             continue
-        mine = local[name]
-        if _exactly(mine, value):
-            continue
-        before = expected.get(name) if name in expected else _ABSENT
-        if isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping):
-            settle(mine, before, value)
+        elif isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping):
+            settle(mine, before, thawed(value))
         elif before is not _ABSENT and same(mine, before):
             if isinstance(mine, list) and isinstance(value, list):
                 mine[:] = thawed(value)
             else:
-                dict.__setitem__(local, name, thawed(value))
+                dict.__setitem__(local, name, value)

@@ -6,18 +6,30 @@ edit deep inside a list counts, and a value that is put back counts no more.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any, Final, NoReturn, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, NoReturn, Protocol
 
+from kinto_orm.comparison import settle
 from kinto_orm.encoding import ATOMS
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import Attributes, kept, thawed
 
 _ABSENT = object()
 
-#: Held while fields that were lent are copied: two threads should get the same copy.
-_copying = threading.Lock()
+#: Held while fields change hands: two threads should get the same copy of an object inside,
+#: and an edit should not be lost to an answer that arrives at the same time.
+_changing = threading.RLock()
+
+
+def _unlock() -> None:
+    global _changing
+    _changing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread of the parent may hold it for ever
+    os.register_at_fork(after_in_child=_unlock)
 
 #: Values that tell by themselves that the field is there, and that nobody can change.
 _GIVEN = ATOMS - {type(None)}
@@ -36,21 +48,6 @@ class Source(Protocol):
         """Whether a field may be missing just because nobody asked for it."""
 
 
-class _Lender:
-    """Of fields that are somebody else's, to be copied before anything mutable is given out."""
-
-    _unread = False
-
-    def _load_data(self) -> None: ...
-
-    def _not_asked_for(self, name: str) -> bool:
-        return False
-
-
-#: Data that were only read, as most are, hold what was loaded itself, and no copy.
-LENT: Final = _Lender()
-
-
 class Data(Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
 
@@ -59,14 +56,18 @@ class Data(Attributes, MutableMapping[str, Any]):
     was written before is kept. ``dict(data)`` is plain JSON.
     """
 
-    __slots__ = ("_fields", "_source")
+    __slots__ = ("_fields", "_lent", "_source")
 
     _fields: dict[str, Any]
-    #: Where the fields come from; ``None`` where they are all here, and its own.
+    #: What was loaded: the fields themselves until one is changed. An object or list that is
+    #: still the one in here is somebody else's, and copied before it is given out.
+    _lent: dict[str, Any]
+    #: Where fields come from that are not here; ``None`` where there are no others.
     _source: Source | None
 
     def __init__(self, fields: dict[str, Any], source: Source | None = None) -> None:
         _put_fields(self, fields)
+        _put_lent(self, fields)
         _put_source(self, source)
 
     def __getattribute__(self, name: str) -> Any:
@@ -74,21 +75,18 @@ class Data(Attributes, MutableMapping[str, Any]):
         # takes three times as long; and this is what reading a list is made of.
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
-        if _source_of(self) is LENT:
-            value = _fields_of(self).get(name)
+        if _source_of(self) is None:
+            value = fields_of(self).get(name)
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
 
     def __getitem__(self, name: str) -> Any:
-        if _source_of(self) is LENT:
-            value = _fields_of(self).get(name)
-            if type(value) in _GIVEN:
-                return value
         try:
-            return complete(self)[name]
+            value = _complete(self)[name]
         except KeyError:
             self._explain(name)
+        return value if type(value) in ATOMS else _given_out(self, name)
 
     def _explain(self, name: str) -> NoReturn:
         source = _source_of(self)
@@ -112,95 +110,116 @@ class Data(Attributes, MutableMapping[str, Any]):
             raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
         if name in ("id", "last_modified"):
             raise ValueError(f"{name!r} is no field of the data: the object itself has it")
-        fields = editable(self)
-        if fields.get(name, _ABSENT) is not value:  # else: an object that was read, then put back
-            fields[name] = kept(value, name)
+        if fields_of(self).get(name, _ABSENT) is value:  # it was read, and is put back
+            return
+        value = kept(value, name)
+        with _changing:
+            _own(self)[name] = value
 
     def __ior__(self, other: Any) -> Data:
         self.update(other)
         return self
 
     def __delitem__(self, name: str) -> None:
-        try:
-            del complete(self)[name]
-        except KeyError:
+        if name not in self:
             self._explain(name)
+        with _changing:
+            _own(self).pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(complete(self))
+        return iter(_complete(self))
 
     def __len__(self) -> int:
-        return len(complete(self))
+        return len(_complete(self))
 
     def __contains__(self, name: object) -> bool:
-        return name in complete(self)
+        return name in _complete(self)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Data):
-            other = complete(other)
-        return complete(self) == other if isinstance(other, Mapping) else NotImplemented
+            other = _complete(other)
+        return _complete(self) == other if isinstance(other, Mapping) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
     def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *(name for name in _fields_of(self) if name.isidentifier())]
+        return [*super().__dir__(), *(name for name in fields_of(self) if name.isidentifier())]
 
     def __repr__(self) -> str:
-        fields, source = _fields_of(self), _source_of(self)
+        fields, source = fields_of(self), _source_of(self)
         if source is None or not source._unread:
             return f"Data({fields!r})"
         return f"<Data: not loaded{f', edited: {fields!r}' if fields else ''}>"
 
     def __copy__(self) -> dict[str, Any]:
-        return dict(complete(self))
+        return dict(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        copy: dict[str, Any] = thawed(complete(self))
+        copy: dict[str, Any] = thawed(_complete(self))
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"fields": editable(self), "source": _source_of(self)}
+        return {"fields": thawed(fields_of(self)), "source": _source_of(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _put_fields(self, state["fields"])
-        _put_source(self, state["source"])
+        Data.__init__(self, **state)
 
 
 _ATTRIBUTES = frozenset(dir(Data))
 
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
-_fields_of, _source_of = Data.__dict__["_fields"].__get__, Data.__dict__["_source"].__get__
-_put_fields, _put_source = Data.__dict__["_fields"].__set__, Data.__dict__["_source"].__set__
+_put_fields = Data.__dict__["_fields"].__set__
+_lent_of, _put_lent = Data.__dict__["_lent"].__get__, Data.__dict__["_lent"].__set__
+_source_of, _put_source = Data.__dict__["_source"].__get__, Data.__dict__["_source"].__set__
+
+#: The fields as far as they are here, to be read only.
+fields_of: Callable[[Data], dict[str, Any]] = Data.__dict__["_fields"].__get__
 
 
-def editable(data: Data) -> dict[str, Any]:
-    """The fields as far as they are here, to be changed: the data's own from now on."""
-    if _source_of(data) is LENT:
-        with _copying:
-            if _source_of(data) is LENT:
-                _put_fields(data, thawed(_fields_of(data)))
-                _put_source(data, None)
-    fields: dict[str, Any] = _fields_of(data)
-    return fields
-
-
-def complete(data: Data) -> dict[str, Any]:
+def _complete(data: Data) -> dict[str, Any]:
     """The same, loaded before if need be."""
     source = _source_of(data)
     if source is not None and source._unread:
         source._load_data()
-    return editable(data)
+    return fields_of(data)
 
 
-def untouched(data: Data) -> bool:
-    """Whether the data were read at most: what was lent is held as it is."""
-    return _source_of(data) is LENT
+def _own(data: Data) -> dict[str, Any]:
+    """The fields, to be changed."""
+    fields = fields_of(data)
+    if fields is _lent_of(data):
+        fields = dict(fields)
+        _put_fields(data, fields)
+    return fields
+
+
+def _given_out(data: Data, name: str) -> Any:
+    """An object or a list inside, for somebody who may change it."""
+    with _changing:
+        value = fields_of(data)[name]
+        if _lent_of(data).get(name) is value:
+            value = _own(data)[name] = thawed(value)
+        return value
 
 
 def lend(data: Data, fields: dict[str, Any]) -> None:
-    """Let the data hold what was loaded, as long as they are only read."""
-    _put_fields(data, fields)
-    _put_source(data, LENT)
+    """Let the data hold these instead, for as long as they are only read."""
+    with _changing:
+        _put_lent(data, fields)
+        _put_fields(data, fields)
+
+
+def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    """Hold what the server answered, but for edits made since the fields were ``expected``.
+
+    Objects and lists that were given out stay the same objects.
+    """
+    with _changing:
+        if fields_of(data) is not expected:
+            settle(_own(data), expected, answer)
+        else:
+            _put_fields(data, answer)
+        _put_lent(data, answer)
 
 
 def set_source(data: Data, source: Source | None) -> None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
-from kinto_orm.comparison import settle
-from kinto_orm.data import LENT, Data, editable, lend, set_source, untouched
+from kinto_orm.data import Data, fields_of, follow, lend, set_source
 from kinto_orm.encoding import ATOMS, OBJECT
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import owned, thawed
@@ -117,12 +116,7 @@ class Document:
         Assigning a mapping replaces all fields.
         """
         if self._data is None:
-            if self._status is Status.REFERENCE:
-                self._data = Data({}, self)
-            elif self._known.only is None:
-                self._data = Data(self._source, LENT)
-            else:
-                self._data = Data(thawed(self._source), self)
+            self._data = Data(self._source, self._data_source())
         return self._data
 
     @data.setter
@@ -133,9 +127,7 @@ class Document:
         if self._data is None:
             self._data = Data(fields)
         else:
-            local = editable(self._data)
-            local.clear()
-            local.update(fields)
+            lend(self._data, fields)
             set_source(self._data, None)
         self._replaced = True
 
@@ -200,11 +192,8 @@ class Document:
     def revert(self) -> None:
         """Drop the pending changes: back to what was loaded, or given at first. No request."""
         self._replaced = False
-        if self._data is not None and not untouched(self._data):
-            local = editable(self._data)
-            local.clear()
-            if self._status is not Status.REFERENCE:
-                local.update(thawed(self._source))
+        if self._data is not None:
+            lend(self._data, self._source)
             self._mark_source()
         if self._permissions is not None:
             if self._status is Status.NEW:
@@ -228,10 +217,8 @@ class Document:
         return self._replaced and not seen
 
     def _fields(self) -> dict[str, Any]:
-        """The fields, to be read."""
-        if self._data is None or untouched(self._data):
-            return self._source
-        return editable(self._data)
+        """The fields, to be read only."""
+        return self._source if self._data is None else fields_of(self._data)
 
     def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
         """The state that a write is about to make of what was loaded; what changed is copied."""
@@ -261,20 +248,9 @@ class Document:
         source = dict(data)
         source.pop("id", None)
         timestamp = source.pop("last_modified", None)
-        if self._data is not None and untouched(self._data) and known.only is None:
-            lend(self._data, source)
-        elif self._data is not None:
-            local = editable(self._data)
-            if sent is not None:
-                settle(local, sent.fields, source)
-                self._replaced = self._replaced and bool(difference(source, local))
-            elif self._status is Status.REFERENCE and not self._replaced:
-                edits = dict(local)
-                local.clear()
-                local.update(thawed(source))
-                local.update(edits)
-            elif not self._replaced:
-                settle(local, self._source, source)
+        if self._data is not None and (sent is not None or not self._replaced):
+            follow(self._data, self._source if sent is None else sent.fields, source)
+            self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
         newer = timestamp != self._last_modified
         self._source, self._last_modified, self._known = source, timestamp, known
         self._status = Status.LOADED
@@ -292,8 +268,7 @@ class Document:
 
     def _put_fields(self, fields: Mapping[str, Any]) -> None:
         """Make the local fields these, in place."""
-        local = editable(self.data)
-        settle(local, dict(local), thawed(fields))
+        follow(self.data, thawed(self._fields()), thawed(fields))
 
     def _rebase(self, remote: Document, fields: Mapping[str, Any]) -> None:
         """Hold ``fields``, as edits of what the server has now; edits of permissions stay.
@@ -335,7 +310,7 @@ class Document:
     def _return_to(self, before: Document, since: Mapping[str, Any]) -> None:
         """Be again what the copy ``before`` holds, but for edits made to the fields ``since``."""
         if self._data is not None:
-            settle(editable(self._data), since, before._fields())
+            follow(self._data, since, before._fields())
         self._source, self._known = before._source, before._known
         self._status, self._last_modified = before._status, before._last_modified
         self._replaced, self._shown = before._replaced, before._shown
@@ -345,7 +320,7 @@ class Document:
 
     def _become(self, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None) -> None:
         """Hold what the server has instead of all that is held here."""
-        self._status = Status.REFERENCE
+        self._status, self._source = Status.REFERENCE, {}
         self.revert()
         self._take(data, permissions)
 
@@ -354,7 +329,7 @@ class Document:
         other = copy(self)
         other._source = thawed(self._source)
         if self._data is not None:
-            other._data = Data(thawed(editable(self._data)))
+            other._data = Data(thawed(fields_of(self._data)))
             other._mark_source()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)
@@ -381,8 +356,12 @@ class Document:
 
     def _mark_source(self) -> None:
         """Let the data know whether there may be fields that are not here."""
-        if self._data is not None and not untouched(self._data):
-            set_source(self._data, self if self._unread or self._known.only else None)
+        if self._data is not None:
+            set_source(self._data, self._data_source())
+
+    def _data_source(self) -> Document | None:
+        """This object, if the server may have fields of it that are not here."""
+        return self if self._known.only or self._unread else None
 
     @property
     def _unread(self) -> bool:
