@@ -108,7 +108,9 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
             dict.__setitem__(local, name, value)
         elif mine is _ABSENT or _exactly(mine, value):
             continue
-        elif isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping):
+        elif (
+            isinstance(mine, Fields) and isinstance(value, Mapping) and isinstance(before, Mapping)
+        ):
             settle(mine, before, thawed(value))
         elif before is not _ABSENT and same(mine, before):
             if isinstance(mine, list) and isinstance(value, list):
