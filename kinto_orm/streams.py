@@ -29,7 +29,9 @@ class Stream(Batch):
 
     count: int = attrs.field(default=0, init=False)
     _failed: list[tuple[Any, Exception]] = attrs.field(factory=list, init=False)
-    _succeeded: dict[int, weakref.ref[Any]] = attrs.field(factory=dict, init=False)
+    _succeeded: weakref.WeakValueDictionary[int, Any] = attrs.field(
+        factory=weakref.WeakValueDictionary, init=False
+    )
 
     def _enqueue(self, operation: Operation) -> None:
         if operation.ended:  # nothing to send: no need to hold on to it
@@ -42,12 +44,10 @@ class Stream(Batch):
             self._failed.append((document, error))
             return
         self.count += 1
-        key, succeeded = id(document), self._succeeded
-        succeeded[key] = weakref.ref(document, lambda _: succeeded.pop(key, None))
+        self._succeeded[id(document)] = document
 
     def _error(self) -> BatchError:
-        alive = (reference() for reference in self._succeeded.values())
-        return BatchError([one for one in alive if one is not None], self._failed)
+        return BatchError(list(self._succeeded.values()), self._failed)
 
 
 def write_each(
