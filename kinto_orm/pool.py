@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth
 
 from kinto_orm.auth import as_auth
@@ -32,6 +33,7 @@ class Pool:
     ) -> None:
         self.server_url = server_url
         self.origin = origin(server_url)
+        self._own = f"{server_url}/"  # quicker to tell than an origin
         self.given = given
         self._owned = given is None or travelled
         self._session = _new_session(server_url) if given is None else given
@@ -68,7 +70,7 @@ class Pool:
         Proxies, TLS settings and adapters are those of the pool; cookies and the client's
         certificate are not.
         """
-        if origin(url) == self.origin:
+        if url.startswith(self._own) or origin(url) == self.origin:
             return self.session, self.settings
         stranger = requests.Session()
         for name in ("adapters", "proxies", "verify", "trust_env"):
@@ -97,12 +99,26 @@ class Pool:
 
 
 class _Adapter(HTTPAdapter):
-    """Finds the sockets to the server again without working out each time where they are."""
+    """Does for the one server, and just once, what requests works out for each request."""
 
     def __init__(self, server: str) -> None:
         super().__init__(pool_maxsize=SIZE)
         self._server = server
+        self._host = server.removesuffix(urlsplit(server).path)
         self._sockets: Any = None
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        if proxies or not (request.url or "").startswith(self._server):
+            return super().request_url(request, proxies)
+        return (request.url or "")[len(self._host) :]
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        # The session takes the cookies; the encoding is that of JSON.
+        answer = requests.Response()
+        answer.status_code, answer.reason, answer.url = resp.status, resp.reason, req.url or ""
+        answer.headers = CaseInsensitiveDict(resp.headers)
+        answer.raw, answer.request, answer.connection = resp, req, self
+        return answer
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, *settings: Any, **named: Any
