@@ -96,7 +96,8 @@ def _exactly(mine: Any, stored: Any) -> bool:
 def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     """Make ``local`` what the server answered, in place, but for edits made since ``expected``.
 
-    What is not the very object that was expected, somebody may hold: it stays the same object.
+    What is the very object that was expected is replaced by the one of the answer. Any other
+    may be in somebody's hands: it stays the same object, and its content is changed.
     """
     if not local.keys() <= answer.keys():
         for name in local.keys() - answer.keys():

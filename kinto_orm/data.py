@@ -113,9 +113,14 @@ class Data(Attributes, MutableMapping[str, Any]):
             raise ValueError(f"{name!r} is no field of the data: the object itself has it")
         if fields_of(self).get(name, _ABSENT) is value:  # it was read, and is put back
             return
-        value = kept(value, name)
+        if type(value) not in ATOMS:
+            value = kept(value, name)
         with _changing:
             _own(self)[name] = value
+
+    def update(self, other: Any = (), /, **named: Any) -> None:
+        for name, value in dict(other, **named).items():
+            self[name] = value
 
     def __ior__(self, other: Any) -> Data:
         self.update(other)
@@ -223,7 +228,11 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
         ):
             _put_fields(data, answer)
         else:
-            settle(_own(data), expected, answer)
+            mine, lent = _own(data), _lent_of(data)
+            for name, value in mine.items():
+                if value is lent.get(name) and value is not expected.get(name):
+                    mine[name] = thawed(value)  # it is about to be changed in place
+            settle(mine, expected, answer)
         _put_lent(data, answer)
 
 

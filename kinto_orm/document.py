@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Document")
 
 
+#: Permissions that a write does not speak of.
+NOBODY: Mapping[str, list[str]] = {}
+
+
 class Status(Enum):
     """Where an object stands with the server."""
 
@@ -40,8 +44,16 @@ class Status(Enum):
 class Snapshot(NamedTuple):
     """What the server should hold once a write succeeds; later edits differ from it."""
 
-    fields: Mapping[str, Any]
+    before: Mapping[str, Any]
+    change: Difference  #: of ``before``, by the write
     permissions: Mapping[str, list[str]]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        fields = {**self.before, **self.change.changed}
+        for name in self.change.removed:
+            del fields[name]
+        return fields
 
 
 @attrs.define(eq=False, repr=False, init=False)
@@ -222,14 +234,12 @@ class Document:
 
     def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
         """The state that a write is about to make of what was loaded; what changed is copied."""
-        fields, held = self._source, self._permissions
-        if change:
-            fields = dict(fields)
-            for name, value in change.changed.items():
-                fields[name] = value if type(value) in ATOMS else thawed(value)
-            for name in change.removed:
-                del fields[name]
-        return Snapshot(fields, held._held() if permissions and held is not None else {})
+        held = self._permissions
+        if not ATOMS.issuperset(map(type, change.changed.values())):
+            copied = {name: thawed(value) for name, value in change.changed.items()}
+            change = change._replace(changed=copied)
+        lists = held._held() if permissions and held is not None else NOBODY
+        return Snapshot(self._source, change, lists)
 
     # -- what the server answered
 

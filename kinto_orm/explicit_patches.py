@@ -8,6 +8,7 @@ from kinto_orm.lost_replies import own_write
 from kinto_orm.messages import JSON, Carrier, Request, Steps
 from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.plans import Timestamp, checked, conflict, envelope, match, refuse_deleted, refused
+from kinto_orm.writes import UNCHANGED
 
 
 def patch(
@@ -37,7 +38,8 @@ def patch(
         made = changes.made_of(document._source, document._shown)
         own = None
         if made is not None:
-            own = yield from own_write(document, Snapshot(*made), response)
+            fields, lists = made
+            own = yield from own_write(document, Snapshot(fields, UNCHANGED, lists), response)
         if own is None:
             raise conflict(document, response)
         document._take(*own)

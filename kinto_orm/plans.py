@@ -129,7 +129,7 @@ def _writes(carrier: Carrier, document: Document) -> list[Write]:
     return writes(
         document._source,
         document._fields(),
-        {name: lists[name] for name in (held._edited() if held is not None else ())},
+        {name: lists[name] for name in held._edited()} if held is not None else {},
         lists if held is not None and held.known else None,
         known=document._known,
         replaced=document._replaced,

@@ -19,10 +19,16 @@ _ABSENT = object()
 
 def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> dict[str, Any]:
     """The body of a PUT or PATCH: only what is given."""
-    if data is not None and "__permissions__" in data:
-        raise ValueError("data.__permissions__ cannot be a field: Kinto takes it for permissions")
-    parts = {"data": data, "permissions": permissions}
-    return {name: part for name, part in parts.items() if part is not None}
+    parts = {}
+    if data is not None:
+        if "__permissions__" in data:
+            raise ValueError(
+                "data.__permissions__ cannot be a field: Kinto takes it for permissions"
+            )
+        parts["data"] = data
+    if permissions is not None:
+        parts["permissions"] = permissions
+    return parts
 
 
 class Difference(NamedTuple):
@@ -184,8 +190,14 @@ def writes(
     return [_data_write(before, after, change, known, patch_types), *of_permissions]
 
 
-def _stays_object(before: Any, after: Any) -> bool:
-    return isinstance(before, Mapping) and isinstance(after, Mapping)
+def _changes_inside(before: Mapping[str, Any], change: Difference) -> bool:
+    """Whether an object stays one, and something in it has changed."""
+    if ATOMS.issuperset(map(type, change.changed.values())):
+        return False
+    return any(
+        isinstance(value, Mapping) and isinstance(before.get(name), Mapping)
+        for name, value in change.changed.items()
+    )
 
 
 def _data_write(
@@ -198,8 +210,7 @@ def _data_write(
     exact = []
     if not change.removed and known.all_whole(change.changed):
         exact.append(Write.patch(change.changed, None, change))
-        objects = (name for name, value in change.changed.items() if type(value) not in ATOMS)
-        if not any(_stays_object(before.get(name), after[name]) for name in objects):
+        if not _changes_inside(before, change):
             return exact[0]  # nothing can be smaller
     merge = merge_patch(before, after, known) if patch_types else None
     if merge is not None:
