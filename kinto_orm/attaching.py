@@ -17,7 +17,7 @@ from kinto_orm.multipart import FIELD, Multipart
 from kinto_orm.patches import BasicPatch
 from kinto_orm.permissions import Permissions
 from kinto_orm.uploads import Upload
-from kinto_orm.writes import body, difference
+from kinto_orm.writes import difference, encoded_data
 
 
 @attrs.frozen
@@ -48,9 +48,12 @@ class Extras:
 
     def encoded(self) -> dict[str, bytes]:
         """As the fields of a form. Raises what :func:`encode` does."""
-        return {
-            name: encode(part) for name, part in body(self.data, self.permissions).items() if part
-        }
+        parts = {}
+        if self.data:
+            parts["data"] = encoded_data(self.data)
+        if self.permissions:
+            parts["permissions"] = encode(self.permissions, "permissions")
+        return parts
 
 
 def put_file(

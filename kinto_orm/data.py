@@ -17,8 +17,6 @@ from kinto_orm.encoding import ATOMS
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import Attributes, kept, thawed
 
-_ABSENT = object()
-
 #: Held while fields change hands: two threads should get the same copy of an object inside,
 #: and an edit should not be lost to an answer that arrives at the same time.
 _changing = threading.RLock()
@@ -111,9 +109,9 @@ class Data(Attributes, MutableMapping[str, Any]):
             raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
         if name in ("id", "last_modified"):
             raise ValueError(f"{name!r} is no field of the data: the object itself has it")
-        if fields_of(self).get(name, _ABSENT) is value:  # it was read, and is put back
-            return
         if type(value) not in ATOMS:
+            if fields_of(self).get(name) is value:  # it was read, and is put back
+                return
             value = kept(value, name)
         with _changing:
             _own(self)[name] = value

@@ -258,13 +258,14 @@ class Document:
         source = dict(data)
         source.pop("id", None)
         timestamp = source.pop("last_modified", None)
-        if self._data is not None and (sent is not None or not self._replaced):
-            follow(self._data, self._source if sent is None else sent.fields, source)
-            self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
+        if self._data is not None:
+            if sent is not None or not self._replaced:
+                follow(self._data, self._source if sent is None else sent.fields, source)
+                self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
+            set_source(self._data, None if known.only is None else self)
         newer = timestamp != self._last_modified
         self._source, self._last_modified, self._known = source, timestamp, known
         self._status = Status.LOADED
-        self._mark_source()
         if permissions is not None:
             self._take_permissions(permissions, sent)
         elif newer:

@@ -27,25 +27,29 @@ def _plain(value: Any) -> Any:
 
 
 _encode = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+    ensure_ascii=False,
+    allow_nan=False,
+    check_circular=False,  # it would fail all the same, later
+    separators=(",", ":"),
+    default=_plain,
 ).encode
 
 
-def encode(body: Any) -> bytes:
-    """``body`` as compact UTF-8 JSON, ``datetime`` and ``date`` in ISO 8601.
+def encode(value: Any, name: str = "") -> bytes:
+    """``value`` as compact UTF-8 JSON, ``datetime`` and ``date`` in ISO 8601.
 
-    Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent: values
-    that are not JSON, keys that are not strings, numbers that are not finite, strings with
-    a NUL or half a surrogate pair, and nesting that no server takes.
+    Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent, from
+    ``name`` on: values that are not JSON, keys that are not strings, numbers that are not
+    finite, strings with a NUL or half a surrogate pair, and nesting that no server takes.
     """
     try:
-        text = _encode(body)
+        text = _encode(value)
         content = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        refuse_first_fault(body)
+        refuse_first_fault({name: value} if name else value)
         raise ValueError(f"the data cannot be written as JSON: {error}") from error
-    if "\\u0000" in text or _passed_unnoticed(body):
-        refuse_first_fault(body)
+    if "\\u0000" in text or _passed_unnoticed(value):
+        refuse_first_fault({name: value} if name else value)
     return content
 
 
@@ -53,14 +57,14 @@ def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
     """Whether json has turned a key into a string, or written deeper than servers read."""
     if depth > MAX_DEPTH:
         return True
-    if isinstance(value, (list, tuple)):
-        children: Iterable[Any] = value
-    elif isinstance(value, OBJECT):
+    if isinstance(value, OBJECT):
         try:
             "".join(value)  # which takes strings only, and is quicker than looking at each
         except TypeError:
             return True
-        children = value.values()
+        children: Iterable[Any] = value.values()
+    elif isinstance(value, (list, tuple)):
+        children = value
     else:
         return False
     for child in children:

@@ -43,7 +43,7 @@ class _DataPatch(ABC):
             raise TypeError(f"the data of a patch is a mapping, not a {type(self.data).__name__}")
 
     def encoded(self) -> bytes:
-        return encode(body(self.data, self.permissions))
+        return body(self.data, self.permissions)
 
     def made_of(
         self, fields: Mapping[str, Any], permissions: Mapping[str, list[str]] | None

@@ -95,32 +95,35 @@ def save(
 ) -> Steps[object]:
     """Create what is new, send what changed of what is not, or nothing."""
     refuse_deleted(document)
-    plan = create if document._status is Status.NEW else _update
-    return plan(carrier, document, safe=safe, if_match=if_match)
-
-
-def _update(
-    carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp
-) -> Steps[None]:
-    asked, held = document, document._permissions
+    if document._status is Status.NEW:
+        return create(carrier, document, safe=safe, if_match=if_match)
+    held = document._permissions
     if document._status is Status.REFERENCE or (held is not None and held._blind()):
-        if not document._edited():
-            return
-        asked = document._copy()  # what is edited while this one reads was not asked for
-        if document._status is Status.REFERENCE:
-            answer = envelope(checked((yield Request("GET", document.uri))))
+        return _read_and_update(carrier, document, safe, if_match)
+    return _send(
+        document, document, _writes(carrier, document), safe, match(document, safe, if_match)
+    )
+
+
+def _read_and_update(
+    carrier: Carrier, document: Document, safe: bool, if_match: Timestamp
+) -> Steps[None]:
+    if not document._edited():
+        return
+    asked = document._copy()  # what is edited while this one reads was not asked for
+    if document._status is Status.REFERENCE:
+        answer = envelope(checked((yield Request("GET", document.uri))))
+        for one in (document, asked):
+            one._take(*answer)
+    held = asked._permissions
+    if held is not None and held._blind():
+        if not held.known and not held.hidden:
+            shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
             for one in (document, asked):
-                one._take(*answer)
-        held = asked._permissions
-        if held is not None and held._blind():
-            if not held.known and not held.hidden:
-                shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
-                for one in (document, asked):
-                    one._take_permissions(shown)
-            held._refuse_hidden()  # nothing can be added to what is not shown
-    for write in _writes(carrier, asked):
-        yield from _send(document, asked, write, match(document, safe, if_match))
-        if_match = None  # the next write follows this one's answer
+                one._take_permissions(shown)
+        held._refuse_hidden()  # nothing can be added to what is not shown
+    headers = match(document, safe, if_match)
+    yield from _send(document, asked, _writes(carrier, asked), safe, headers)
 
 
 def _writes(carrier: Carrier, document: Document) -> list[Write]:
@@ -138,23 +141,29 @@ def _writes(carrier: Carrier, document: Document) -> list[Write]:
 
 
 def _send(
-    document: Document, asked: Document, write: Write, headers: dict[str, str]
+    document: Document, asked: Document, pending: list[Write], safe: bool, headers: dict[str, str]
 ) -> Steps[None]:
-    """Send what is ``asked`` for; edits of the document since then stay."""
-    asked._check()
-    sent = asked._snapshot(write.change, write.permissions)
-    if write.content_type != JSON:
-        headers = {**headers, "Content-Type": write.content_type}
-    response = yield Request(write.method, document.uri, "", headers, write.content)
-    if response.status == 412:
-        own = yield from own_write(document, sent, response)
-        if own is None:
-            raise conflict(document, response)
-        document._take(*own, sent=sent)
-        return
-    if response.status == 403:
-        raise (yield from refused(document, response))
-    document._take(*envelope(checked(response)), sent=sent)
+    """Send what is ``asked`` for; edits of the document since then stay.
+
+    The precondition in ``headers`` is that of the first write; others follow its answer.
+    """
+    for write in pending:
+        asked._check()
+        sent = asked._snapshot(write.change, write.permissions)
+        if write.content_type != JSON:
+            headers = {**headers, "Content-Type": write.content_type}
+        response = yield Request(write.method, document.uri, "", headers, write.content)
+        if response.status == 412:
+            own = yield from own_write(document, sent, response)
+            if own is None:
+                raise conflict(document, response)
+            document._take(*own, sent=sent)
+        elif response.status == 403:
+            raise (yield from refused(document, response))
+        else:
+            document._take(*envelope(checked(response)), sent=sent)
+        if write is not pending[-1]:
+            headers = match(document, safe, None)
 
 
 def create(
@@ -176,7 +185,7 @@ def create(
     if if_match is not None:
         headers = match(document, safe, if_match)
     try:
-        yield from _send(document, document, write, headers)
+        yield from _send(document, document, [write], safe, headers)
     except Conflict as error:
         if not if_not_exists or error.remote is None:
             raise
@@ -249,8 +258,8 @@ def match(document: Document, safe: bool, if_match: Timestamp) -> dict[str, str]
                 f"if_match is a timestamp in milliseconds such as 1795228850605, not {if_match!r}"
             )
         return precondition(int(digits))
-    if safe and document.last_modified is not None:
-        return precondition(document.last_modified)
+    if safe and document._last_modified is not None:
+        return precondition(document._last_modified)
     return {}
 
 

@@ -29,9 +29,8 @@ class Stream(Batch):
 
     count: int = attrs.field(default=0, init=False)
     _failed: list[tuple[Any, Exception]] = attrs.field(factory=list, init=False)
-    _succeeded: weakref.WeakValueDictionary[int, Any] = attrs.field(
-        factory=weakref.WeakValueDictionary, init=False
-    )
+    _succeeded: list[weakref.ref[Any]] = attrs.field(factory=list, init=False)
+    _room: int = attrs.field(default=CHUNK, init=False)  # for so many of them
 
     def _enqueue(self, operation: Operation) -> None:
         if operation.ended:  # nothing to send: no need to hold on to it
@@ -44,10 +43,15 @@ class Stream(Batch):
             self._failed.append((document, error))
             return
         self.count += 1
-        self._succeeded[id(document)] = document
+        self._succeeded.append(weakref.ref(document))
+        if len(self._succeeded) > self._room:
+            self._succeeded = [one for one in self._succeeded if one() is not None]
+            self._room = CHUNK + 2 * len(self._succeeded)
 
     def _error(self) -> BatchError:
-        return BatchError(list(self._succeeded.values()), self._failed)
+        found = (reference() for reference in self._succeeded)
+        alive = {id(one): one for one in found if one is not None}
+        return BatchError(list(alive.values()), self._failed)
 
 
 def write_each(

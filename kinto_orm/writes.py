@@ -17,18 +17,21 @@ from kinto_orm.messages import JSON, MERGE_PATCH
 _ABSENT = object()
 
 
-def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The body of a PUT or PATCH: only what is given."""
-    parts = {}
-    if data is not None:
-        if "__permissions__" in data:
-            raise ValueError(
-                "data.__permissions__ cannot be a field: Kinto takes it for permissions"
-            )
-        parts["data"] = data
-    if permissions is not None:
-        parts["permissions"] = permissions
-    return parts
+def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> bytes:
+    """The body of a PUT or PATCH: only what is given. Raises what :func:`encode` does."""
+    if data is None:
+        return b'{"permissions":%b}' % encode(permissions, "permissions")
+    if permissions is None:
+        return b'{"data":%b}' % encoded_data(data)
+    lists = encode(permissions, "permissions")
+    return b'{"data":%b,"permissions":%b}' % (encoded_data(data), lists)
+
+
+def encoded_data(data: Mapping[str, Any]) -> bytes:
+    """The data of an object as JSON. Raises what :func:`encode` does."""
+    if "__permissions__" in data:
+        raise ValueError("data.__permissions__ cannot be a field: Kinto takes it for permissions")
+    return encode(data, "data")
 
 
 class Difference(NamedTuple):
@@ -109,13 +112,12 @@ class Write(NamedTuple):
     def patch(
         cls, data: Any, permissions: Any, change: Difference, content_type: str = JSON
     ) -> Write:
-        content = encode(body(data, permissions))
+        content = body(data, permissions)
         return cls("PATCH", content_type, content, change, permissions is not None)
 
     @classmethod
     def put(cls, data: Any, permissions: Any, change: Difference) -> Write:
-        content = encode(body(data, permissions))
-        return cls("PUT", JSON, content, change, permissions is not None)
+        return cls("PUT", JSON, body(data, permissions), change, permissions is not None)
 
 
 class Known(NamedTuple):
@@ -178,7 +180,7 @@ def writes(
     """
     change = difference(before, after)
     of_permissions = [Write.patch(None, permissions, UNCHANGED)] if permissions else []
-    if not change and not (replaced and known.only is not None):
+    if change is UNCHANGED and not (replaced and known.only is not None):
         return of_permissions
     if permissions:
         if not replaced and not change.removed and known.all_whole(change.changed):
