@@ -52,7 +52,7 @@ class Batch:
 
         ``since`` is where the innermost block begins: what is before stays as it is.
         """
-        if document._queued_in not in (None, self):
+        if document._queued_in is not None and document._queued_in is not self:
             raise ValueError(
                 f"{document.uri} is in another batch that is still open; end that one first"
             )

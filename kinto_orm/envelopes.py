@@ -16,6 +16,8 @@ BATCH = "/batch"
 
 _string = json.JSONEncoder().encode
 
+_DICT, _INT = frozenset({dict}), frozenset({int})
+
 
 def fits(request: Request) -> bool:
     """Whether a request may travel with others.
@@ -132,7 +134,8 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
     if (
         not isinstance(parts, list)
         or len(parts) != len(requests)
-        or not all(isinstance(part, dict) and isinstance(part.get("status"), int) for part in parts)
+        or not _DICT.issuperset(map(type, parts))
+        or not _INT.issuperset([type(part.get("status")) for part in parts])
     ):
         raise InvalidResponse(response, "the answer is not that of a Kinto batch")
     return [
