@@ -113,7 +113,8 @@ class Batch:
                 left = [operation for operation in left if not operation.ended]
             for operation in self._queue:
                 error = operation.error
-                self._unforgiven |= error is not None and not isinstance(error, operation.ignore)
+                if error is not None and not isinstance(error, operation.ignore):
+                    self._unforgiven = True
                 self._note(operation.document, error)
         finally:
             self.drop()

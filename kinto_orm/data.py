@@ -105,20 +105,16 @@ class Data(Attributes, MutableMapping[str, Any]):
             return default
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if not isinstance(name, str):
-            raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
-        if name in ("id", "last_modified"):
-            raise ValueError(f"{name!r} is no field of the data: the object itself has it")
-        if type(value) not in ATOMS:
-            if fields_of(self).get(name) is value:  # it was read, and is put back
-                return
-            value = kept(value, name)
+        value = _accepted(self, name, value)
         with _changing:
             _own(self)[name] = value
 
     def update(self, other: Any = (), /, **named: Any) -> None:
-        for name, value in dict(other, **named).items():
-            self[name] = value
+        """Set several fields; none of them if one cannot be set."""
+        given = dict(other, **named)
+        accepted = {name: _accepted(self, name, value) for name, value in given.items()}
+        with _changing:
+            _own(self).update(accepted)
 
     def __ior__(self, other: Any) -> Data:
         self.update(other)
@@ -186,6 +182,17 @@ def _complete(data: Data) -> dict[str, Any]:
     if source is not None and source._unread:
         source._load_data()
     return fields_of(data)
+
+
+def _accepted(data: Data, name: str, value: Any) -> Any:
+    """What to store for a value that a caller gave, if there can be such a field."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
+    if name in ("id", "last_modified"):
+        raise ValueError(f"{name!r} is no field of the data: the object itself has it")
+    if type(value) in ATOMS or fields_of(data).get(name) is value:  # it was read, and is put back
+        return value
+    return kept(value, name)
 
 
 def _own(data: Data) -> dict[str, Any]:

@@ -86,11 +86,14 @@ def write_all(
         return joined
     ignored = error_types(ignore)
     stream = Stream(connection)
+    full = 0  # the server is asked for it when there are two
     try:
         for operation in operations:
             stream.add(*operation, ignored)
-            if stream.waiting > 1 and stream.waiting >= (connection.batch_size or CHUNK):
-                stream.send()
+            if stream.waiting > 1:
+                full = full or connection.batch_size or CHUNK
+                if stream.waiting >= full:
+                    stream.send()
     except BaseException as error:
         stream.drop()
         if stream._failed:
