@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -141,6 +142,13 @@ class Edits(RuleBasedStateMachine):
             setter = operator.setitem if by_item else setattr
             setter(mine, name, clone(value))
             wanted[name] = clone(value)
+
+    @rule()
+    def read_everything(self) -> None:
+        inside = [value for value in self.record.data.values() if isinstance(value, (dict, list))]
+        assert exactly(self.record.data) == exactly(self.local)
+        again = [value for value in self.record.data.values() if isinstance(value, (dict, list))]
+        assert all(one is other for one, other in zip(inside, again, strict=True))
 
     @rule(data=objects)
     def replace_data(self, data: dict[str, Any]) -> None:
@@ -282,7 +290,8 @@ class Edits(RuleBasedStateMachine):
     def the_data_are_those_of_the_model(self) -> None:
         if not hasattr(self, "record"):
             return
-        assert exactly(self.record.data) == exactly(self.local)
+        # Looked at without being given out: that would make other objects of what is inside.
+        assert exactly(deepcopy(self.record.data)) == exactly(self.local)
 
     @invariant()
     def changes_tell_whether_a_save_would_send_something(self) -> None:

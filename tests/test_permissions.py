@@ -112,6 +112,17 @@ def test_each_kind_of_object_has_exactly_its_permissions(
     assert log == []
 
 
+def test_objects_with_the_same_permissions_are_edited_one_by_one(kinto: Connection) -> None:
+    todo = kinto.create_bucket("b").create_collection("todo")
+    first, second = (todo.create_record({}, {"read": ["account:bo"]}) for _ in range(2))
+    first.permissions.read += "account:cy"
+    first.save()
+    third = todo.create_record({}, {"read": ["account:bo"]})
+    for one in (second, third, todo.get_record(second.id)):
+        assert one.permissions.read == ["account:bo"]
+    assert todo.get_record(first.id).permissions.read == ["account:bo", "account:cy"]
+
+
 @pytest.mark.parametrize("wrong", ["reed", "create_bucket", "bucket:create", "execute"])
 def test_a_permission_that_does_not_exist_is_an_error_that_names_the_right_ones(
     server: WatchedServer, kinto: Connection, wrong: str

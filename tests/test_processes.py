@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -16,7 +18,7 @@ from conftest import WatchedServer
 from faults import FAULTS, FaultProxy
 from interpreter import python
 
-from kinto_orm import Collection, Connection, Record, RecordNotFound, Resource
+from kinto_orm import BasicPatch, Collection, Connection, Record, RecordNotFound, Resource
 
 
 @pytest.fixture
@@ -45,6 +47,76 @@ def test_sixteen_threads_share_a_connection(todo: Collection, server: WatchedSer
             assert sorted(turns) == [0, 1, 2, 3, 4]
     assert {record.data.done for record in todo.records} == {True}
     assert {each.headers["x-mine"] for each in log} == {"1"}
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads that are interrupted all the time."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def test_threads_that_read_what_is_inside_get_the_same_object(
+    todo: Collection, restless: None
+) -> None:
+    todo.create_record({"deep": {f"n{n}": [n] for n in range(300)}}, id="r")
+    together = threading.Barrier(8)
+    for _ in range(30):
+        (record,) = todo.records
+
+        def read(record: Record, _: int) -> Any:
+            together.wait()
+            return record.data.deep
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(read, [record] * 8, range(8)))
+        assert all(one is record.data.deep for one in found)
+
+
+class Slow(str):
+    """A text that is looked at when an answer arrives, and holds that up."""
+
+    looked_at: threading.Event
+    go_on: threading.Event
+    patience: float
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        self.looked_at.set()
+        self.go_on.wait(self.patience)
+        return str.__eq__(self, other)
+
+
+def held_up(record: Record, patience: float) -> tuple[Record, Slow]:
+    """The record, which somebody else changed; its next answer is held up for so long."""
+    slow = Slow(record.data.text)
+    slow.looked_at, slow.go_on, slow.patience = threading.Event(), threading.Event(), patience
+    record.collection.record(record.id).patch(BasicPatch(data={"text": "theirs"}))
+
+    def edit(_: Any) -> None:
+        held.data.text = slow  # as it was when the request was made
+
+    held = record.with_options(event_hooks={"request": [edit]})
+    return held, slow
+
+
+def test_an_edit_is_not_lost_to_an_answer_that_arrives_at_the_same_time(todo: Collection) -> None:
+    todo.create_record({"text": "ours"}, id="r")
+    record, slow = held_up(todo.get_record("r"), patience=0.5)
+
+    def edit() -> None:
+        assert slow.looked_at.wait(60)
+        record.data.text = "mine"
+        slow.go_on.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        edits = pool.submit(edit)
+        record.refresh()
+        edits.result()
+    assert record.data.text == "mine"
 
 
 def test_sixteen_threads_share_a_connection_under_faults(server: WatchedServer) -> None:
@@ -235,6 +307,31 @@ def test_a_child_uses_sockets_of_its_own(server: WatchedServer, given: bool) -> 
         assert proxy.accepted == 2
         if session is not None:
             session.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
+def test_a_child_edits_what_a_thread_of_its_parent_was_editing(todo: Collection) -> None:
+    """What guards the fields must not stay locked in a child that no thread will unlock it in."""
+    todo.create_record({"text": "ours"}, id="r")
+    record, slow = held_up(todo.get_record("r"), patience=60)
+    with ThreadPoolExecutor(1) as pool:
+        refreshed = pool.submit(record.refresh)
+        assert slow.looked_at.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # it would wait for ever
+            try:
+                other = todo.record("other")
+                other.data = {"text": ""}
+                other.data.text = "mine"
+                done = other.data.text == "mine"
+            except BaseException:
+                done = False
+            os._exit(0 if done else 1)
+        slow.go_on.set()
+        refreshed.result()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 # The end

@@ -533,6 +533,16 @@ def test_a_key_that_is_no_text_is_refused_when_it_is_set(record: Record) -> None
         record.data[1] = "x"  # type: ignore[index]
 
 
+@pytest.mark.parametrize("bad", [{1: "x"}, {"id": "x"}])
+def test_several_fields_are_set_all_or_none(record: Record, bad: dict[Any, Any]) -> None:
+    before = record.to_dict()
+    with pytest.raises((TypeError, ValueError)):
+        record.data.update({"title": "new", **bad})
+    assert record.to_dict() == before
+    record.data.update([("title", "pairs")], done=True)
+    assert (record.data.title, record.data.done) == ("pairs", True)
+
+
 @pytest.mark.parametrize("nest", [lambda x: {"k": x}, lambda x: [x]], ids=["object", "list"])
 def test_data_nested_too_deep_are_a_value_error_wherever_they_come_in(
     server: WatchedServer, record: Record, nest: Callable[[Any], Any]
