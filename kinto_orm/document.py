@@ -128,7 +128,8 @@ class Document:
         Assigning a mapping replaces all fields.
         """
         if self._data is None:
-            self._data = Data(self._source, self._data_source())
+            partly = self._status is Status.REFERENCE or self._known.only is not None
+            self._data = Data(self._source, self if partly else None)
         return self._data
 
     @data.setter
@@ -368,11 +369,7 @@ class Document:
     def _mark_source(self) -> None:
         """Let the data know whether there may be fields that are not here."""
         if self._data is not None:
-            set_source(self._data, self._data_source())
-
-    def _data_source(self) -> Document | None:
-        """This object, if the server may have fields of it that are not here."""
-        return self if self._known.only or self._unread else None
+            set_source(self._data, self if self._unread or self._known.only else None)
 
     @property
     def _unread(self) -> bool:
