@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 import attrs
 
 from kinto_orm.data import Data, fields_of, follow, lend, set_source
-from kinto_orm.encoding import ATOMS, OBJECT
+from kinto_orm.encoding import OBJECT
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import owned, thawed
 from kinto_orm.kinds import Kind
@@ -236,7 +236,7 @@ class Document:
     def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
         """The state that a write is about to make of what was loaded; what changed is copied."""
         held = self._permissions
-        if not ATOMS.issuperset(map(type, change.changed.values())):
+        if not change.flat:
             copied = {name: thawed(value) for name, value in change.changed.items()}
             change = change._replace(changed=copied)
         lists = held._held() if permissions and held is not None else NOBODY

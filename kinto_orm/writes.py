@@ -39,6 +39,7 @@ class Difference(NamedTuple):
 
     changed: Mapping[str, Any]  #: fields to set, with their new values
     removed: tuple[str, ...]  #: fields that are there no more
+    flat: bool = True  #: whether what changed is neither objects nor lists
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
@@ -59,7 +60,9 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
     removed: tuple[str, ...] = ()
     if not before.keys() <= after.keys():
         removed = tuple(name for name in before if name not in after)
-    return Difference(changed, removed) if changed or removed else UNCHANGED
+    if not changed and not removed:
+        return UNCHANGED
+    return Difference(changed, removed, ATOMS.issuperset(map(type, changed.values())))
 
 
 def merge_patch(
@@ -194,9 +197,7 @@ def writes(
 
 def _changes_inside(before: Mapping[str, Any], change: Difference) -> bool:
     """Whether an object stays one, and something in it has changed."""
-    if ATOMS.issuperset(map(type, change.changed.values())):
-        return False
-    return any(
+    return not change.flat and any(
         isinstance(value, Mapping) and isinstance(before.get(name), Mapping)
         for name, value in change.changed.items()
     )
