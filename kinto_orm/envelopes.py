@@ -6,7 +6,8 @@ See "Batch operations" in Kinto's API reference.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from kinto_orm.errors import InvalidResponse, error_for
 from kinto_orm.messages import Request, Response
@@ -138,12 +139,21 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
         or not _INT.issuperset([type(part.get("status")) for part in parts])
     ):
         raise InvalidResponse(response, "the answer is not that of a Kinto batch")
-    return [
-        Response(
-            part["status"],
-            {name.lower(): value for name, value in part.get("headers", {}).items()},
-            part.get("body"),
-            request,
-        )
-        for request, part in zip(requests, parts, strict=True)
-    ]
+    return list(map(_answer, requests, _sharing(parts)))
+
+
+def _answer(request: Request, part: dict[str, Any]) -> Response:
+    headers = {name.lower(): value for name, value in part.get("headers", {}).items()}
+    return Response(part["status"], headers, part.get("body"), request)
+
+
+def _sharing(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The parts; those with the same permissions share them, and so will their objects."""
+    held: Any = None
+    for part in parts:
+        body = part.get("body")
+        if isinstance(body, dict) and "permissions" in body:
+            if body["permissions"] == held:
+                body["permissions"] = held
+            held = body["permissions"]
+        yield part

@@ -276,25 +276,12 @@ def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] |
     data, permissions = body.get("data"), body.get("permissions")
     if not _is_object(data):
         raise InvalidResponse(response, "the answer is not a Kinto object")
-    return data, None if permissions is None else _shared(permissions, response)
+    if permissions is not None and not _are_permissions(permissions):
+        raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
+    return data, permissions
 
-
-#: The permissions that were seen last. Most objects have those of the one before: then they
-#: share them, which saves looking at them, and memory.
-_seen: dict[str, list[str]] = {}
 
 _STRINGS = frozenset({str})
-
-
-def _shared(permissions: Any, response: Response) -> dict[str, list[str]]:
-    global _seen
-    seen = _seen  # other threads may replace it
-    if permissions == seen:
-        return seen
-    if not _are_permissions(permissions):
-        raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
-    _seen = permissions
-    return permissions
 
 
 def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:

@@ -114,7 +114,8 @@ def test_each_kind_of_object_has_exactly_its_permissions(
 
 def test_objects_with_the_same_permissions_are_edited_one_by_one(kinto: Connection) -> None:
     todo = kinto.create_bucket("b").create_collection("todo")
-    first, second = (todo.create_record({}, {"read": ["account:bo"]}) for _ in range(2))
+    with todo.batch():
+        first, second = (todo.create_record({}, {"read": ["account:bo"]}) for _ in range(2))
     first.permissions.read += "account:cy"
     first.save()
     third = todo.create_record({}, {"read": ["account:bo"]})
