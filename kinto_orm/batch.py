@@ -56,7 +56,7 @@ class Batch:
             raise ValueError(
                 f"{document.uri} is in another batch that is still open; end that one first"
             )
-        earlier = self._last.get(id(document))
+        earlier = None if document._queued_in is None else self._last[id(document)]
         operation = Operation(document, verb, options, ignore)
         if earlier is None:
             operation.start()

@@ -6,7 +6,7 @@ See "Batch operations" in Kinto's API reference.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kinto_orm.errors import InvalidResponse, error_for
@@ -143,8 +143,31 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
 
 
 def _answer(request: Request, part: dict[str, Any]) -> Response:
-    headers = {name.lower(): value for name, value in part.get("headers", {}).items()}
-    return Response(part["status"], headers, part.get("body"), request)
+    return Response(part["status"], _Headers(part.get("headers", {})), part.get("body"), request)
+
+
+class _Headers(Mapping[str, str]):
+    """Headers by their names in lower case, which are made when somebody looks: seldom."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+
+    def _lowered(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self._given.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._lowered()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lowered())
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return repr(self._lowered())
 
 
 def _sharing(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
