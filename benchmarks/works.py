@@ -26,7 +26,7 @@ SAVES, READS, THREADS = 20, 50, 16
 
 #: Records that are written in one turn. A client's costs grow with the number; those of the
 #: server in memory, with its square.
-TURN = 1_000
+TURN = 500
 
 
 # -- one record
@@ -169,7 +169,7 @@ def create(stage: Stage) -> list[Result]:
             contender.create(new[:CHUNK])
             return lambda: contender.create(new[:size])
 
-        times = race(everyone, prepare, stage.rounds(11), time.process_time)
+        times = race(everyone, prepare, stage.rounds(31), time.process_time)
 
     def act(contender: Contender, traffic: Traffic) -> None:
         stage.filled(0)
@@ -193,7 +193,7 @@ def edit(stage: Stage) -> list[Result]:
             records = contender.load_all()
             return lambda: contender.save_changed(records, size)
 
-        times = race(everyone, prepare, stage.rounds(11), time.process_time)
+        times = race(everyone, prepare, stage.rounds(31), time.process_time)
     return [timed(f"edit and write {size:,} records", "CPU ≤ 1.15 × by hand", times, 1.15)]
 
 
