@@ -103,7 +103,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, server: str) -> None:
         super().__init__(pool_maxsize=SIZE)
-        self._server = server
+        self._server = f"{server}/"
         self._host = server.removesuffix(urlsplit(server).path)
         self._sockets: Any = None
 
