@@ -67,7 +67,7 @@ class Data(Attributes, MutableMapping[str, Any]):
     def __init__(self, fields: dict[str, Any], source: Source | None = None) -> None:
         _put_fields(self, fields)
         _put_lent(self, fields)
-        _put_source(self, source)
+        set_source(self, source)
 
     def __getattribute__(self, name: str) -> Any:
         # To be asked for a field only after Python has looked for an attribute, and failed,
@@ -170,7 +170,10 @@ _ATTRIBUTES = frozenset(dir(Data))
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
 _put_fields = Data.__dict__["_fields"].__set__
 _lent_of, _put_lent = Data.__dict__["_lent"].__get__, Data.__dict__["_lent"].__set__
-_source_of, _put_source = Data.__dict__["_source"].__get__, Data.__dict__["_source"].__set__
+_source_of = Data.__dict__["_source"].__get__
+
+#: Says where fields come from that are not here: ``None`` where there are no others.
+set_source: Callable[[Data, Source | None], None] = Data.__dict__["_source"].__set__
 
 #: The fields as far as they are here, to be read only.
 fields_of: Callable[[Data], dict[str, Any]] = Data.__dict__["_fields"].__get__
@@ -239,8 +242,3 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
                     mine[name] = thawed(value)  # it is about to be changed in place
             settle(mine, expected, answer)
         _put_lent(data, answer)
-
-
-def set_source(data: Data, source: Source | None) -> None:
-    """Say where fields come from that are not here: ``None`` where there are no others."""
-    _put_source(data, source)

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Document")
 
 
-#: Permissions that a write does not speak of.
-NOBODY: Mapping[str, list[str]] = {}
-
-
 class Status(Enum):
     """Where an object stands with the server."""
 
@@ -239,7 +235,7 @@ class Document:
         if not change.flat:
             copied = {name: thawed(value) for name, value in change.changed.items()}
             change = change._replace(changed=copied)
-        lists = held._held() if permissions and held is not None else NOBODY
+        lists = held._held() if permissions and held is not None else {}
         return Snapshot(self._source, change, lists)
 
     # -- what the server answered
@@ -259,14 +255,13 @@ class Document:
         source = dict(data)
         source.pop("id", None)
         timestamp = source.pop("last_modified", None)
-        if self._data is not None:
-            if sent is not None or not self._replaced:
-                follow(self._data, self._source if sent is None else sent.fields, source)
-                self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
-            set_source(self._data, None if known.only is None else self)
+        if self._data is not None and (sent is not None or not self._replaced):
+            follow(self._data, self._source if sent is None else sent.fields, source)
+            self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
         newer = timestamp != self._last_modified
         self._source, self._last_modified, self._known = source, timestamp, known
         self._status = Status.LOADED
+        self._mark_source()
         if permissions is not None:
             self._take_permissions(permissions, sent)
         elif newer:

@@ -46,10 +46,10 @@ def encode(value: Any, name: str = "") -> bytes:
         text = _encode(value)
         content = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        refuse_first_fault({name: value} if name else value)
+        refuse_first_fault(value, name)
         raise ValueError(f"the data cannot be written as JSON: {error}") from error
     if "\\u0000" in text or _passed_unnoticed(value):
-        refuse_first_fault({name: value} if name else value)
+        refuse_first_fault(value, name)
     return content
 
 
@@ -73,9 +73,9 @@ def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
     return False
 
 
-def refuse_first_fault(body: Any) -> None:
+def refuse_first_fault(given: Any, name: str = "") -> None:
     """Raise what :func:`encode` raises, without encoding."""
-    for path, value in _walk(body):
+    for path, value in _walk({name: given} if name else given):
         if path.count("\0") > MAX_DEPTH:
             raise ValueError(
                 f"{_dotted(path)[:60]}… is nested deeper than {MAX_DEPTH} levels, "

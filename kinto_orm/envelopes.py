@@ -67,7 +67,7 @@ class _Envelope:
             return response
         parts = _open(response, [self._requests[i] for i in self._todo])
         refused = [place for place, part in enumerate(parts) if part.status == 409]
-        if not refused and not self._reported:
+        if not refused and not self._reported:  # nothing was rolled back: nearly always
             self.outcomes = [*parts]
             return response
         undone = refused[-1] + 1 if refused else 0

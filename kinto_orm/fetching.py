@@ -15,7 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from kinto_orm.errors import TransportError, error_for
 from kinto_orm.messages import Request, Response
 from kinto_orm.pool import USER_AGENT, canonical, origin
-from kinto_orm.transport import MAX_REDIRECTS, Transport
+from kinto_orm.transport import MAX_REDIRECTS, Transport, head
 
 logger = logging.getLogger("kinto_orm")
 
@@ -58,7 +58,7 @@ def _once(transport: Transport, request: Request, sink: Sink, chunk_size: int) -
     transport.tell("request", request)
     answer = _opened(transport, request)
     try:
-        response = _head(request, answer)
+        response = head(request, answer)
         logger.debug("%s %s: %d", request.method, request.target, response.status)
         if response.status in (200, 206):
             sink.takes(response, _pieces(transport, request, answer, chunk_size))
@@ -114,9 +114,3 @@ def _pieces(
 ) -> Iterator[bytes]:
     with transport.reading(request, answer):
         yield from answer.iter_content(chunk_size)
-
-
-def _head(request: Request, answer: requests.Response) -> Response:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    headers.pop("set-cookie", None)
-    return Response(answer.status_code, headers, None, request)

@@ -79,7 +79,7 @@ def owned(value: Any, name: str) -> Any:
     try:
         return thawed(value)
     except RecursionError:
-        refuse_first_fault({name: value})
+        refuse_first_fault(value, name)
         raise
 
 

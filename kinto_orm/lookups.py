@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, timezone
 from typing import Any
 
-from kinto_orm.encoding import encode, refuse_first_fault
+from kinto_orm.encoding import encode
 
 LOOKUPS = (
     "min",
@@ -218,11 +218,7 @@ def _value(field: str, value: Any) -> str:
 
 
 def _json(field: str, value: Any) -> str:
-    try:
-        return encode(value).decode()
-    except (TypeError, ValueError):
-        refuse_first_fault({field: value})  # the same, with the name of the field
-        raise
+    return encode(value, field).decode()
 
 
 def _flag(field: str, value: Any) -> bool:

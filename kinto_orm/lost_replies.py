@@ -72,19 +72,20 @@ def own_delete(document: Document, refusal: Response) -> Steps[bool]:
 
 def _holds(document: Document, sent: Snapshot, existing: Mapping[str, Any]) -> bool:
     """Whether the server's fields are what ``sent`` wanted to make of them."""
+    wanted = sent.fields
     if document._status is Status.NEW:
         added = SET_BY_SERVER.get(document.kind.name, _SET_ON_ALL)
-        ours = existing.keys() - added <= sent.fields.keys()
+        ours = existing.keys() - added <= wanted.keys()
         before: Mapping[str, Any] = {}
     else:
         before = document._source
-        left = {name for name in before if name in existing and name not in sent.fields}
+        left = {name for name in before if name in existing and name not in wanted}
         if document.kind.name == "record" and isinstance(existing.get("schema"), int):
             left.discard("schema")  # the server puts it back: the version of the schema
         ours = not left
     return ours and all(
         name in existing and stored_alike(value, existing[name])
-        for name, value in difference(before, sent.fields).changed.items()
+        for name, value in difference(before, wanted).changed.items()
     )
 
 

@@ -108,9 +108,10 @@ class _Adapter(HTTPAdapter):
         self._sockets: Any = None
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        if proxies or not (request.url or "").startswith(self._server):
+        url = request.url or ""
+        if proxies or not url.startswith(self._server):
             return super().request_url(request, proxies)
-        return (request.url or "")[len(self._host) :]
+        return url[len(self._host) :]
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         # The session takes the cookies; the encoding is that of JSON.

@@ -49,9 +49,10 @@ class Resource(Document):
         if id is None:
             if not new:
                 raise TypeError(f"a {self.kind.name} needs an id, or data to be made of")
-            self._begin(new_id(), parent, Status.REFERENCE)
+            id = new_id()
         else:
-            self._begin(check_id(id, self.kind.name), parent, Status.REFERENCE)
+            check_id(id, self.kind.name)
+        self._begin(id, parent, Status.REFERENCE)
         if new:
             self._status = Status.NEW
             self._source = self._own_fields({} if data is None else data)

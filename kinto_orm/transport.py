@@ -221,7 +221,7 @@ class Transport:
             answer.close()  # what is left of the body is never read
             if "timed out" in str(error).lower():
                 raise self._late(request, answer.url) from _without_request(error)
-            partial = Response(answer.status_code, _lowered(answer), None, request)
+            partial = head(request, answer)
             raise InvalidResponse(partial, "the answer was cut short") from _without_request(error)
 
     def prepared(self, request: Request, url: str) -> requests.PreparedRequest:
@@ -277,38 +277,38 @@ class Transport:
 
     @staticmethod
     def _read(request: Request, answer: requests.Response, content: bytes) -> Response:
-        headers, status = _lowered(answer), answer.status_code
+        response = head(request, answer)
         if not content:
-            response = Response(status, headers, None, request)
             marks = {"content-length", "transfer-encoding"}
             if request.method == "HEAD":
                 marks.add("content-type")
-            if marks.isdisjoint(headers) and status not in (204, 304):
+            if marks.isdisjoint(response.headers) and response.status not in (204, 304):
                 raise InvalidResponse(response, "the answer was cut short, in its headers")
             return response
-        if "json" in headers.get("content-type", ""):
+        if "json" in response.headers.get("content-type", ""):
             try:
-                body = request.understood(json.loads(content))
-                return Response(status, headers, body, request)
+                return response._replace(body=request.understood(json.loads(content)))
             except (ValueError, RecursionError) as error:
-                text = content[:1000].decode("utf-8", "replace")
                 raise InvalidResponse(
-                    Response(status, headers, None, request, text),
+                    response._replace(text=_beginning(content)),
                     f"the answer is not JSON: {error}",
                 ) from error
-        text = content[:1000].decode("utf-8", "replace")
-        return Response(status, headers, None, request, text)
+        return response._replace(text=_beginning(content))
+
+
+def _beginning(content: bytes) -> str:
+    return content[:1000].decode("utf-8", "replace")
 
 
 def _follows(request: Request, status: int) -> bool:
     return status in (307, 308) or (status in (301, 302) and request.method in READING)
 
 
-def _lowered(answer: requests.Response) -> dict[str, str]:
-    """The headers, but for cookies: they are the session's, and as good as credentials."""
+def head(request: Request, answer: requests.Response) -> Response:
+    """An answer without its body, and without cookies: they are as good as credentials."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
     headers.pop("set-cookie", None)
-    return headers
+    return Response(answer.status_code, headers, None, request)
 
 
 def _reason(error: Exception) -> str:

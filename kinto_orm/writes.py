@@ -39,7 +39,7 @@ class Difference(NamedTuple):
 
     changed: Mapping[str, Any]  #: fields to set, with their new values
     removed: tuple[str, ...]  #: fields that are there no more
-    flat: bool = True  #: whether what changed is neither objects nor lists
+    flat: bool = True  #: whether all that changed are plain values
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)

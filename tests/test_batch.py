@@ -1505,6 +1505,26 @@ def test_the_same_object_twice_in_a_stream_is_saved_as_it_is_at_last(todo: Colle
     assert not one.changes
 
 
+def test_of_very_many_objects_those_are_reported_that_somebody_still_holds(
+    todo: Collection,
+) -> None:
+    first, last, refused = filled(todo, 3)
+    refused.data.n = "edited"
+    todo.record(refused.id).patch(BasicPatch(data={"n": "theirs"}))
+
+    def stream() -> Iterator[Record]:
+        yield first
+        yield refused
+        for _ in range(5000):
+            yield first.with_options()
+        yield last
+
+    with pytest.raises(BatchError) as caught:
+        todo.save_records(stream())
+    assert [id(one) for one in caught.value.succeeded] == [id(first), id(last)]
+    assert caught.value.conflicts == [refused]
+
+
 def test_an_iterator_that_raises_half_way_keeps_what_was_sent(todo: Collection) -> None:
     records = [Record(f"r{n}", collection=todo, data={}) for n in range(60)]
 
