@@ -21,6 +21,7 @@ from kinto_orm.messages import Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
 from kinto_orm.queries import encode_query
 from kinto_orm.record import Record
+from kinto_orm.timestamps import timestamp
 from kinto_orm.tombstones import Tombstone
 from kinto_orm.writes import Known
 
@@ -56,18 +57,11 @@ def read(
 def fetch(collection: Collection, since: Any, bust_cache: bool) -> Changeset:
     """The changeset of a collection; see :meth:`Collection.changeset`."""
     connection = collection.connection
-    timestamp = None if since is None else _timestamp(since)
+    moment = None if since is None else timestamp(since, "since")
     connection.requires("changes")
     expected = str(random.randrange(10**12)) if bust_cache else "0"
-    body = connection.run(read, collection, timestamp, expected)
-    return Changeset(collection, timestamp, body["metadata"], body["timestamp"], body["changes"])
-
-
-def _timestamp(since: Any) -> int:
-    digits = str(since).strip('"')
-    if isinstance(since, bool) or not digits.isdecimal():
-        raise ValueError(f"since is a timestamp in milliseconds such as 1795228850605: {since!r}")
-    return int(digits)
+    body = connection.run(read, collection, moment, expected)
+    return Changeset(collection, moment, body["metadata"], body["timestamp"], body["changes"])
 
 
 @attrs.frozen(eq=False, repr=False)

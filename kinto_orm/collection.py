@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from kinto_orm import schemas
@@ -176,11 +177,13 @@ class Collection(Resource):
 
         return Review(self)
 
-    def changeset(self, since: int | str | None = None, bust_cache: bool = False) -> Changeset:
+    def changeset(
+        self, since: int | str | datetime | None = None, bust_cache: bool = False
+    ) -> Changeset:
         """The records, with metadata and timestamp, in one consistent answer: one GET.
 
-        With ``since``, a timestamp in milliseconds, only what changed after it, deletions
-        included. ``bust_cache`` gets past the caches on the way. Whoever may read the
+        With ``since`` (milliseconds, an ETag, an aware datetime), only what changed after it,
+        deletions included. ``bust_cache`` gets past the caches on the way. Whoever may read the
         collection may read its records in it. Raises :class:`CapabilityMissing` where the
         server has no changesets (one GET more, once for each connection).
         See "Changeset" in the documentation of kinto-changes.

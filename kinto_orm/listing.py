@@ -13,7 +13,7 @@ from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
 from kinto_orm.kinds import RECORD
 from kinto_orm.lists import LazyList
-from kinto_orm.lookups import timestamp
+from kinto_orm.timestamps import timestamp
 from kinto_orm.uris import check_id
 from kinto_orm.writes import WHOLE, Known
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date, datetime, timezone
 from typing import Any
 
 from kinto_orm.encoding import encode
+from kinto_orm.timestamps import timestamp
 
 LOOKUPS = (
     "min",
@@ -213,7 +213,7 @@ def _named(field: str, lookup: str) -> str:
 
 def _value(field: str, value: Any) -> str:
     if field == "last_modified":
-        return str(timestamp(value))
+        return str(timestamp(value, field))
     return _json(field, value)
 
 
@@ -255,20 +255,3 @@ def _several(field: str, value: Any) -> str:
             raise TypeError(f"ids are strings, not {one!r}")
         written.append(_value(field, one).replace(",", "\\u002c"))
     return ",".join(written)
-
-
-def timestamp(value: Any) -> int:
-    """A moment in milliseconds: a number, an ETag with or without quotes, or a datetime."""
-    if isinstance(value, datetime):
-        moment = value if value.tzinfo is not None else value.astimezone()
-        return int(moment.astimezone(timezone.utc).timestamp() * 1000)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and value.strip('"').isdigit():
-        return int(value.strip('"'))
-    if isinstance(value, date):
-        raise TypeError(f"{value} is a whole day: give a datetime")
-    raise ValueError(
-        f"{value!r} is not a timestamp: give milliseconds such as 1795228850605, an ETag, "
-        "or a datetime"
-    )

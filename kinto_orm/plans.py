@@ -24,6 +24,7 @@ from kinto_orm.fields import thawed
 from kinto_orm.lost_replies import own_delete, own_write
 from kinto_orm.messages import JSON, Carrier, Request, Response, Steps, precondition
 from kinto_orm.queries import encode_query
+from kinto_orm.timestamps import timestamp
 from kinto_orm.writes import Known, Write, writes
 
 Timestamp = int | str | None
@@ -252,12 +253,7 @@ def refuse_deleted(document: Document) -> None:
 def match(document: Document, safe: bool, if_match: Timestamp) -> dict[str, str]:
     """The precondition of a write: the given timestamp, else the version that is held."""
     if if_match is not None:
-        digits = str(if_match).strip('"')
-        if isinstance(if_match, bool) or not digits.isdigit():
-            raise ValueError(
-                f"if_match is a timestamp in milliseconds such as 1795228850605, not {if_match!r}"
-            )
-        return precondition(int(digits))
+        return precondition(timestamp(if_match, "if_match"))
     if safe and document._last_modified is not None:
         return precondition(document._last_modified)
     return {}

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from kinto_orm import lookups
-from kinto_orm.lookups import Filter, check_field, timestamp
+from kinto_orm.lookups import Filter, check_field
+from kinto_orm.timestamps import timestamp
 
 #: Objects asked for at a time where nobody says otherwise: small enough for constant
 #: memory (Kinto itself would put 10,000 in a page), large enough to make few requests.
@@ -101,10 +102,11 @@ class Query:
         """With bounds in time, the narrower where there are some already."""
         query = self
         if since is not None:
-            query = attrs.evolve(query, since=max(timestamp(since), self.since or 0))
+            query = attrs.evolve(query, since=max(timestamp(since, "since"), self.since or 0))
         if before is not None:
-            bounds = [bound for bound in (timestamp(before), self.before) if bound is not None]
-            query = attrs.evolve(query, before=min(bounds))
+            bound = timestamp(before, "before")
+            earlier = bound if self.before is None else min(bound, self.before)
+            query = attrs.evolve(query, before=earlier)
         return query
 
     # -- asking
