@@ -13,9 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from kinto_orm.encoding import encode
+from kinto_orm.misspellings import MOMENT_PARTS, SERVER_WORDS, advice
 from kinto_orm.timestamps import timestamp
 
+#: The lookups; ``eq`` is the same as none at all.
 LOOKUPS = (
+    "eq",
     "min",
     "max",
     "gt",
@@ -39,25 +42,6 @@ OPPOSITES = {
     "max": "gt",
     "lt": "min",
     "min": "lt",
-}
-
-#: What users of other query languages try first.
-ELSEWHERE = {
-    "gte": "min",
-    "lte": "max",
-    "ne": "not",
-    "exact": "no lookup at all",
-    "iexact": "like",
-    "icontains": "like",
-    "startswith": 'like, as in title__like="Todo*"',
-    "istartswith": 'like, as in title__like="Todo*"',
-    "endswith": 'like, as in title__like="*milk"',
-    "iendswith": 'like, as in title__like="*milk"',
-    "isnull": "has",
-    "exists": "has",
-    "range": "min and max",
-    "regex": "like",
-    "nin": "exclude",
 }
 
 Filter = tuple[str, str]
@@ -103,14 +87,41 @@ def exclusions(unwanted: Mapping[str, Any], fields: Collection[str] | None) -> l
 
 
 def parsed(name: str, fields: Collection[str] | None = None) -> tuple[str, str]:
-    """``author__name__like`` as ``("author.name", "like")``."""
+    """``author__name__like`` as ``("author.name", "like")``, ``eq`` as no lookup at all.
+
+    Raises ``ValueError`` for a name that was meant for another query language or misspelled.
+    Kinto would look for a field of that name, which nobody has: ``exclude()`` would keep
+    everything. ``author__near__eq`` says that ``near`` is the name of a field.
+    """
     *path, last = name.split("__")
-    if last in ELSEWHERE and path:
-        raise ValueError(f"{name}: there is no lookup {last!r}; write {ELSEWHERE[last]}")
     lookup = last if path and last in LOOKUPS else ""
     field = ".".join(path if lookup else [*path, last])
     check_field(field, fields)
-    return field, lookup
+    if path and not lookup:
+        instead = advice(last, LOOKUPS)
+        if instead is not None:
+            raise ValueError(
+                f"{name}: there is no lookup {last!r}; write {instead} "
+                f"(or {name}__eq for a field of that name)"
+            )
+    elif lookup != "eq" and path[1:] and (path[-1] == "not" or path[-1] in MOMENT_PARTS):
+        raise ValueError(
+            f"{name}: {path[-1]!r} and {last!r} cannot be combined; write one lookup, "
+            "or exclude(…) for the opposite of one "
+            f"(or **{{'{field}__{last}': …}} for a field of that name)"
+        )
+    if lookup != "eq":
+        check_server_word(field)
+    return field, "" if lookup == "eq" else lookup
+
+
+def check_server_word(field: str) -> None:
+    """Refuse the names of the server's own query arguments: they are no fields."""
+    if field in SERVER_WORDS:
+        raise ValueError(
+            f"{field!r} is a word of the server's own queries, not a field; "
+            f"write {SERVER_WORDS[field]}"
+        )
 
 
 def check_field(field: str, fields: Collection[str] | None) -> None:
@@ -184,6 +195,11 @@ def _filter(field: str, lookup: str, value: Any) -> Filter:
         raise ValueError(f"Kinto compares timestamps, and has no {lookup!r} for {field}")
     if field == "id" and lookup in ("contains", "contains_any"):
         raise ValueError(f"{field} is no list: there is no {lookup} of it")
+    if isinstance(value, Mapping) and any(str(key).startswith("$") for key in value):
+        raise ValueError(
+            f"{field}={value!r} would look for an object with such keys; lookups are written "
+            f"{field}__gt=…, {field}__in=[…]"
+        )
     if lookup in ("min", "max", "gt", "lt") and isinstance(value, Mapping):
         raise TypeError(f"objects have no order that Kinto could filter {field!r} by")
     written: dict[str, Callable[[str, Any], str]] = {

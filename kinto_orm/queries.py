@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import index
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from kinto_orm import lookups
-from kinto_orm.lookups import Filter, check_field
+from kinto_orm.lookups import Filter, check_field, check_server_word
 from kinto_orm.timestamps import timestamp
 
 #: Objects asked for at a time where nobody says otherwise: small enough for constant
@@ -63,22 +63,26 @@ class Query:
 
     def sorted(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
         steps = []
-        for name in names:
+        for name in _each_named("order_by", names):
             path = name.removeprefix("-").replace("__", ".")
             if not _SORTABLE.match(path):
                 raise ValueError(f"Kinto can only sort by names of letters and digits: {name!r}")
             check_field(path, fields)
+            check_server_word(path)
+            if "." in path and path.rpartition(".")[2] in ("asc", "desc"):
+                raise ValueError(f"{name}: descending is a '-' before the name of the field")
             steps.append(f"-{path}" if name.startswith("-") else path)
         if not steps:
             raise TypeError("order_by() takes the names of fields, '-' before one for descending")
         return attrs.evolve(self, sort=",".join(steps))
 
     def narrowed(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
-        paths = tuple(name.replace("__", ".") for name in names)
+        paths = tuple(name.replace("__", ".") for name in _each_named("only", names))
         if not paths:
             raise TypeError("only() takes the names of fields")
         for path in paths:
             check_field(path, fields)
+            check_server_word(path)
             if "," in path:
                 raise ValueError(f"Kinto cannot be asked for a field with a comma: {path!r}")
         return attrs.evolve(self, fields=paths)
@@ -149,6 +153,16 @@ class Query:
                 *self.matching(tombstones),
             ]
         )
+
+
+def _each_named(verb: str, names: Iterable[Any]) -> Iterator[str]:
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"{verb}() takes names of fields, each an argument of its own, not {name!r}; "
+                f"of a list of names write {verb}(*names)"
+            )
+        yield name
 
 
 def whole_number(value: Any) -> int | None:

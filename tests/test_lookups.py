@@ -190,6 +190,132 @@ def test_each_filter_narrows_what_the_ones_before_left(things: Collection) -> No
     assert ids(records.filter(v__gt=1, v__lt=3).exclude(id="half")) == {"two"}
 
 
+#: What users of Django, SQLAlchemy, MongoDB, pandas and Python type, by what would be right here.
+MISSPELT = {
+    "min": "gte ge GTE $gte _gte imn mni Min MIN minn min_ _min",
+    "max": "lte le amx mxa Max maxx",
+    "gt": "greater_than after GT gtt _gt",
+    "lt": "less_than before Lt",
+    "eq": "exact equals is is_ Eq eqq",
+    "not": "ne neq not_equal isnot is_not nto Not",
+    "in": "isin one_of In in_",
+    "exclude": "nin notin not_in notin_ excludes exlcude Exclude",
+    "like": "ilike iexact icontains regex iregex matches match search lik liek likes Like",
+    "has": "isnull exists notnull isna notna ahs Has",
+    "contains": "all contains_all has_all contain contians Contains",
+    "contains_any": "any overlap has_any containsany Contains_Any contains_an",
+    "Todo": "startswith istartswith starts_with prefix StartsWith",
+    "milk": "endswith iendswith suffix",
+    "min and max": "range between Between",
+    "two moments": "year month day date week_day hour",
+    "order_by": "asc desc",
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [(word, right) for right, words in MISSPELT.items() for word in words.split()],
+)
+def test_a_lookup_that_cannot_be_meant_is_refused_with_what_is_right(
+    things: Collection, word: str, right: str
+) -> None:
+    records = things.records
+    for narrow in (records.filter, records.exclude):
+        for value in (1, "x", ["x"], None):
+            with pytest.raises(ValueError, match=f"no lookup.*write .*{right}.*v__.*__eq"):
+                narrow(**{f"v__{word}": value})
+            with pytest.raises(ValueError, match="no lookup"):
+                narrow(**{f"v__inner__{word}": value})
+
+
+def test_eq_is_a_lookup_in_filter_and_exclude(things: Collection) -> None:
+    records = things.records
+    assert ids(records.filter(v__eq="Todo #1")) == {"text"}
+    assert ids(records.exclude(v__eq="Todo #1")) == EVERYTHING - {"text"}
+    assert ids(records.filter(v__n__eq=1)) == {"object"}
+    assert ids(records.filter(id__eq="two")) == {"two"}
+    moment = records["two"].last_modified
+    assert ids(records.filter(last_modified__eq=moment)) == {"two"}
+    assert records.filter(v__eq=2).query == records.filter(v=2).query
+
+
+def test_fields_called_like_a_lookup_are_reached_with_eq_or_dots(things: Collection) -> None:
+    stats = things.bucket.create_collection("stats", if_not_exists=True).records
+    names = ["min", "likes", "year", "any", "not", "_since"]
+    stats.update_or_create("r", {"stats": dict.fromkeys(names, 4), "_since": 4})
+    stats.update_or_create("s", {"stats": dict.fromkeys(names, 5), "_since": 5})
+    for name in names:
+        assert ids(stats.filter(**{f"stats__{name}__eq": 4})) == {"r"}
+        assert ids(stats.filter(**{f"stats.{name}": 4})) == {"r"}
+        assert ids(stats.filter(**{f"stats.{name}__gt": 4})) == {"s"}
+        assert ids(stats.exclude(**{f"stats__{name}__eq": 4})) == {"s"}
+    assert ids(stats.filter(_since__eq=4)) == {"r"}
+    assert ids(stats.filter(stats__min__gt=4)) == {"s"}
+
+
+def test_fields_a_letter_away_from_short_lookups_are_fields() -> None:
+    for name in [
+        "lat",
+        "ip",
+        "sha",
+        "hash",
+        "map",
+        "mix",
+        "mid",
+        "note",
+        "list",
+        "link",
+        "live",
+        "length",
+        "size",
+        "name",
+        "title",
+    ]:
+        assert parsed(f"place__{name}") == (f"place.{name}", "")
+        assert parsed(f"place__{name}__lt") == (f"place.{name}", "lt")
+    for name in ["n_gt", "min_n", "not_n", "in_stock", "status_in", "ne", "gte", "like", "eq"]:
+        assert parsed(name) == (name, "")
+
+
+def test_deleting_what_a_wrong_lookup_leaves_deletes_nothing(kinto: Connection) -> None:
+    todo = kinto.create_bucket("wrong").create_collection("todo")
+    todo.records.create_many({"status": status} for status in ("keep", "drop", "keep"))
+    for word in ("equals", "is", "Eq", "ilike", "startswith", "notin", "any"):
+        with pytest.raises(ValueError, match="no lookup"):
+            todo.records.exclude(**{f"status__{word}": "keep"}).delete()
+    assert todo.records.count() == 3
+    assert len(todo.records.exclude(status__eq="keep").delete()) == 1
+    assert {record.data.status for record in todo.records} == {"keep"}
+
+
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [
+        ("_sort", "order_by"),
+        ("_limit", "limit"),
+        ("_fields", "only"),
+        ("_since", "since"),
+        ("_before", "before"),
+        ("_to", "before"),
+        ("_token", "page_size"),
+    ],
+)
+def test_words_of_the_servers_queries_are_no_fields(
+    things: Collection, word: str, right: str
+) -> None:
+    records = things.records
+    for ask in (
+        lambda: records.filter(**{word: 1}),
+        lambda: records.exclude(**{word: 1}),
+        lambda: records.exclude(**{f"{word}__gt": 1}),
+        lambda: records.order_by(word),
+        lambda: records.order_by(f"-{word}"),
+        lambda: records.only(word),
+    ):
+        with pytest.raises(ValueError, match=f"{word}.*write {right}"):
+            ask()
+
+
 def test_what_cannot_be_asked_at_once_is_said(things: Collection) -> None:
     for first, second in (
         ({"v": 1}, {"v": 2}),
@@ -236,6 +362,15 @@ REFUSED: list[Refused] = [
     (lambda r: r.filter(title__startswith="a"), ValueError, r"like, as in title__like"),
     (lambda r: r.filter(title__icontains="a"), ValueError, "write like"),
     (lambda r: r.exclude(title__regex="a"), ValueError, "write like"),
+    (lambda r: r.filter(n__not__in=[1]), ValueError, "cannot be combined"),
+    (lambda r: r.exclude(at__year__lt=2020), ValueError, r"'at\.year__lt'"),
+    (lambda r: r.filter(n={"$gt": 1}), ValueError, "n__gt"),
+    (lambda r: r.exclude(n={"$in": [1]}), ValueError, "n__in"),
+    (lambda r: r.order_by("n__desc"), ValueError, "'-' before the name"),
+    (lambda r: r.order_by(["n", "-m"]), TypeError, r"order_by\(\*names\)"),
+    (lambda r: r.order_by(None), TypeError, "each an argument of its own"),
+    (lambda r: r.only(["n"]), TypeError, r"only\(\*names\)"),
+    (lambda r: r.only(("n", "m")), TypeError, r"only\(\*names\)"),
     (lambda r: r.filter(__min=1), ValueError, "not the path of a field"),
     (lambda r: r.filter(a____b=1), ValueError, "not the path of a field"),
     (lambda r: r.filter(**{"": 1}), ValueError, "not the path of a field"),
