@@ -104,7 +104,7 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
             if name in expected and same(local[name], expected[name]):
                 del local[name]
     for name, value in answer.items():
-        mine, before = local.get(name, _ABSENT), expected.get(name, _ABSENT)
+        mine, before = dict.get(local, name, _ABSENT), expected.get(name, _ABSENT)
         if mine is before:
             dict.__setitem__(local, name, value)
         elif mine is _ABSENT or _exactly(mine, value):
@@ -115,6 +115,6 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
             settle(mine, before, thawed(value))
         elif before is not _ABSENT and same(mine, before):
             if isinstance(mine, list) and isinstance(value, list):
-                mine[:] = thawed(value)
+                list.__setitem__(mine, slice(None), thawed(value))
             else:
                 dict.__setitem__(local, name, value)

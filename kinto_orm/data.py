@@ -14,8 +14,17 @@ from typing import Any, NoReturn, Protocol
 
 from kinto_orm.comparison import settle
 from kinto_orm.encoding import ATOMS
-from kinto_orm.errors import NotLoaded
-from kinto_orm.fields import Attributes, kept, thawed
+from kinto_orm.fields import (
+    Attributes,
+    Coverage,
+    checked_name,
+    in_part,
+    kept,
+    not_all_loaded,
+    not_asked_for,
+    plain,
+    thawed,
+)
 
 #: Held while fields change hands: two threads should get the same copy of an object inside,
 #: and an edit should not be lost to an answer that arrives at the same time.
@@ -34,7 +43,7 @@ if hasattr(os, "register_at_fork"):  # another thread of the parent may hold it 
 _GIVEN = ATOMS - {type(None)}
 
 
-class Source(Protocol):
+class Source(Coverage, Protocol):
     """Where fields come from that are not here."""
 
     @property
@@ -43,16 +52,15 @@ class Source(Protocol):
 
     def _load_data(self) -> None: ...
 
-    def _not_asked_for(self, name: str) -> bool:
-        """Whether a field may be missing just because nobody asked for it."""
-
 
 class Data(Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
 
-    A dict that is assigned becomes a nested mapping with attributes (a copy); a list is
-    kept as it is. On a reference, the first *read* loads the object (one GET), and what
-    was written before is kept. ``dict(data)`` is plain JSON.
+    What is assigned is copied: a dict becomes a nested mapping with attributes, a list one
+    whose objects are such mappings; what is read is the data's own. On a reference, the
+    first *read* loads the object (one GET), and what was written before is kept. Where only
+    some fields were asked for, to read another one, to look for it with ``in``, to ``pop()``
+    it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
     __slots__ = ("_fields", "_lent", "_source")
@@ -87,22 +95,48 @@ class Data(Attributes, MutableMapping[str, Any]):
             self._explain(name)
         return value if type(value) in ATOMS else _given_out(self, name)
 
-    def _explain(self, name: str) -> NoReturn:
-        source = _source_of(self)
-        if source is not None and isinstance(name, str) and source._not_asked_for(name):
-            raise NotLoaded(
-                f"the field {name!r} was not among those that were asked for; "
-                "refresh() loads all of them"
-            ) from None
+    def _explain(self, name: object) -> NoReturn:
+        if self._may_have(name):
+            raise not_asked_for((str(name),)) from None
         raise KeyError(name) from None
 
-    def get(self, name: str, default: Any = None) -> Any:
-        try:
-            return self[name]
-        except NotLoaded:  # a default would pretend to know
-            raise
-        except KeyError:
-            return default
+    def _may_have(self, name: object) -> bool:
+        """Whether a field that is not here may be on the server."""
+        source = _source_of(self)
+        return source is not None and isinstance(name, str) and source._not_asked_for(name)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The field as it is held here, set to ``default`` before if there is none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove the field, and return what it was."""
+        if default and name not in self:
+            return default[0]
+        value = self[name]
+        del self[name]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the last field that is known, and return its name and value."""
+        for name in reversed(self):
+            return name, self.pop(name)
+        raise KeyError("there are no fields")
+
+    def clear(self) -> None:
+        """Remove all fields."""
+        _complete(self)
+        source = _source_of(self)
+        if source is not None and source._in_part():
+            raise not_all_loaded("the object")
+        with _changing:
+            _own(self).clear()
+
+    def copy(self) -> dict[str, Any]:
+        """The fields as a dict; objects and lists inside are still those of the data."""
+        return dict(self)
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = _accepted(self, name, value)
@@ -120,20 +154,33 @@ class Data(Attributes, MutableMapping[str, Any]):
         self.update(other)
         return self
 
+    def __or__(self, other: Any) -> dict[str, Any]:
+        return {**self, **other} if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> dict[str, Any]:
+        return {**other, **self} if isinstance(other, Mapping) else NotImplemented
+
     def __delitem__(self, name: str) -> None:
         if name not in self:
-            self._explain(name)
+            raise KeyError(name)
         with _changing:
             _own(self).pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_complete(self))
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(_complete(self))
+
     def __len__(self) -> int:
         return len(_complete(self))
 
     def __contains__(self, name: object) -> bool:
-        return name in _complete(self)
+        if name in _complete(self):
+            return True
+        if self._may_have(name):
+            raise not_asked_for((str(name),))
+        return False
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Data):
@@ -155,7 +202,7 @@ class Data(Attributes, MutableMapping[str, Any]):
         return dict(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        copy: dict[str, Any] = thawed(_complete(self))
+        copy: dict[str, Any] = plain(_complete(self))
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,12 +236,14 @@ def _complete(data: Data) -> dict[str, Any]:
 
 def _accepted(data: Data, name: str, value: Any) -> Any:
     """What to store for a value that a caller gave, if there can be such a field."""
-    if not isinstance(name, str):
-        raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
-    if name in ("id", "last_modified"):
+    if checked_name(name) in ("id", "last_modified"):
         raise ValueError(f"{name!r} is no field of the data: the object itself has it")
-    if type(value) in ATOMS or fields_of(data).get(name) is value:  # it was read, and is put back
+    held = fields_of(data).get(name)
+    if held is value:  # it was read, and is put back
         return value
+    source = _source_of(data)
+    if source is not None and isinstance(held, dict) and source._in_part(name):
+        raise not_all_loaded(repr(name))
     return kept(value, name)
 
 
@@ -213,6 +262,9 @@ def _given_out(data: Data, name: str) -> Any:
         value = fields_of(data)[name]
         if _lent_of(data).get(name) is value:
             value = _own(data)[name] = thawed(value)
+        source = _source_of(data)
+        if source is not None:
+            value = _own(data)[name] = in_part(value, source, (name,))
         return value
 
 

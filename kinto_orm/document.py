@@ -6,8 +6,8 @@ tell it what the server answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from copy import copy
+from collections.abc import Iterable, Mapping
+from copy import copy, deepcopy
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ import attrs
 from kinto_orm.data import Data, fields_of, follow, lend, set_source
 from kinto_orm.encoding import OBJECT
 from kinto_orm.errors import NotLoaded
-from kinto_orm.fields import owned, thawed
+from kinto_orm.fields import not_all_loaded, owned, thawed, without_parts
 from kinto_orm.kinds import Kind
 from kinto_orm.permissions import Permissions
 from kinto_orm.uris import quoted
@@ -121,7 +121,8 @@ class Document:
         """The object's own fields, without ``id`` and ``last_modified``.
 
         On a reference the first read of a field makes one GET; setting one makes none.
-        Assigning a mapping replaces all fields.
+        Assigning a mapping replaces all fields; where only some were loaded that is
+        :class:`NotLoaded`, as it would erase the others unseen.
         """
         if self._data is None:
             partly = self._status is Status.REFERENCE or self._known.only is not None
@@ -133,6 +134,8 @@ class Document:
         if value is not None and value is self._data:  # the second half of ``data |= …``
             return
         fields = self._own_fields(value)
+        if self._in_part():
+            raise not_all_loaded(self.uri)
         if self._data is None:
             self._data = Data(fields)
         else:
@@ -141,8 +144,11 @@ class Document:
         self._replaced = True
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as a plain dict, with ``id`` and ``last_modified``. No request if loaded."""
-        fields = {"id": self.id, **self.data}
+        """A copy of the fields as plain dicts and lists, with ``id`` and ``last_modified``.
+
+        No request if loaded.
+        """
+        fields = {"id": self.id, **deepcopy(self.data)}
         if self.last_modified is not None:
             fields["last_modified"] = self.last_modified
         return fields
@@ -227,7 +233,10 @@ class Document:
 
     def _fields(self) -> dict[str, Any]:
         """The fields, to be read only."""
-        return self._source if self._data is None else fields_of(self._data)
+        if self._data is None:
+            return self._source
+        fields = fields_of(self._data)
+        return fields if self._known.only is None else without_parts(fields)
 
     def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
         """The state that a write is about to make of what was loaded; what changed is copied."""
@@ -370,5 +379,16 @@ class Document:
     def _unread(self) -> bool:
         return self._status is Status.REFERENCE and not self._replaced
 
-    def _not_asked_for(self, name: str) -> bool:
-        return not self._known.covers(name)
+    def _known_at(self, path: Iterable[str]) -> Known:
+        known = self._known
+        for name in path:
+            known = known.inside(name)
+        return known
+
+    def _in_part(self, *path: str) -> bool:
+        return self._known_at(path).only is not None
+
+    def _not_asked_for(self, *path: str) -> bool:
+        if path in (("id",), ("last_modified",)):  # never among the data
+            return False
+        return not self._known_at(path[:-1]).covers(path[-1])

@@ -26,7 +26,7 @@
     ├── InvalidId                (also a ValueError)
     ├── InvalidData              .violations, .fields (also a ValueError)
     ├── IntegrityError           what was received is not what was signed or announced
-    ├── NotLoaded                (also an AttributeError and a KeyError)
+    ├── NotLoaded
     ├── BatchError               .succeeded, .errors, .conflicts, .skipped
     ├── MergeError               .fields
     ├── PermissionsHidden, DeletedError, CapabilityMissing
@@ -249,10 +249,12 @@ class ReviewNotPossible(ReviewRefused, BadRequest):
     """Nobody may: the collection is not in a state that this step leads on from."""
 
 
-class NotLoaded(KintoError, AttributeError, KeyError):
-    """What was read has not been loaded from the server."""
+class NotLoaded(KintoError):
+    """What was read has not been loaded from the server.
 
-    __str__ = KintoError.__str__  # KeyError would print the repr
+    Neither an ``AttributeError`` nor a ``KeyError``: ``hasattr`` and defaults would take it
+    for the absence of a field.
+    """
 
 
 class PermissionsHidden(KintoError):

@@ -259,7 +259,7 @@ class Resource(Document):
 
         def __getattr__(self, name: str) -> Any:
             if hasattr(type(self), name):
-                # A property that raised NotLoaded, which says more.
+                # A property that raised an AttributeError, which says more.
                 return object.__getattribute__(self, name)
             raise AttributeError(
                 f"a {type(self).__name__} has no attribute {name!r}; its fields are in .data",

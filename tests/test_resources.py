@@ -1499,16 +1499,6 @@ def test_what_was_loaded_in_part_refuses_what_no_request_can_say(todo: Collectio
     assert fields(todo.get_record("p").data) == {"o": {"x": 1, "y": 2}}
 
 
-def test_data_assigned_to_what_was_loaded_in_part_replace_the_unknown_too(
-    record: Record,
-) -> None:
-    partial = record.collection.record("r").refresh(only=["title"])
-    partial.data = {"title": "a"}
-    assert partial.changes
-    partial.save()
-    assert fields(elsewhere(record).data) == {"title": "a"}
-
-
 def test_permissions_of_what_was_loaded_in_part_are_asked_for_when_read(
     server: WatchedServer, record: Record
 ) -> None:
