@@ -117,9 +117,17 @@ def _token(answer: str, provider: str) -> str:
     """The token in what the server appends to the callback: base64 of JSON, or an error."""
     try:
         told = json.loads(base64.b64decode(unquote(answer), validate=True))
-        return str(told["access_token"])
-    except (ValueError, LookupError, TypeError):
-        pass
+        token = told["access_token"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        token = None
+    # A header takes it, and nothing that is not a word of visible letters.
+    if (
+        isinstance(token, str)
+        and token.isascii()
+        and token.isprintable()
+        and token.split() == [token]
+    ):
+        return token
     refusal = parse_qs(answer)
     words = [refusal[name][0] for name in ("error", "error_description") if name in refusal]
     raise TransportError(

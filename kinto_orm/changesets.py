@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 import attrs
 import requests
 
 from kinto_orm import signatures
+from kinto_orm.answers import is_id, is_timestamp
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import (
     CollectionNotFound,
@@ -33,35 +35,120 @@ if TYPE_CHECKING:
 MAX_CHAIN = 1 << 20
 
 
-def read(
-    carrier: Carrier, collection: Document, since: int | None, expected: str
-) -> Steps[Mapping[str, Any]]:
+#: Where a server announces when its collections changed.
+MONITOR = "/buckets/monitor/collections/changes"
+
+#: What a caller expects of a cache: nothing in particular.
+ANY = 0
+
+#: Readers of Remote Settings serve the API from this version on, and nothing but reads.
+READERS = 2
+
+
+class Asked(NamedTuple):
+    """What a changeset is asked for, in the words of its server."""
+
+    since: int | None
+    expected: int
+    reader: bool  # whether it is a reader of Remote Settings, not Kinto itself
+
+
+class Answered(NamedTuple):
+    """A changeset as it came: ``full`` is one of all records, whatever was asked for."""
+
+    metadata: Mapping[str, Any]
+    timestamp: int
+    changes: list[dict[str, Any]]
+    full: bool
+
+
+def read(carrier: Carrier, collection: Document, asked: Asked) -> Steps[Answered]:
     """GET the changeset: ``metadata``, ``timestamp`` and ``changes``."""
-    asked = {"_expected": expected}
-    if since is not None:
-        asked["_since"] = f'"{since}"'
-    response = yield Request("GET", f"{collection.uri}/changeset", encode_query(asked))
+    query: dict[str, Any] = {"_expected": asked.expected}
+    if asked.since is not None:  # Kinto wants an ETag here, a reader a number
+        query["_since"] = asked.since if asked.reader else f'"{asked.since}"'
+    response = yield Request("GET", f"{collection.uri}/changeset", encode_query(query))
     if response.status == 404:
         raise CollectionNotFound(response)
     body = checked(response).body
-    if not (
-        isinstance(body, Mapping)
-        and isinstance(body.get("metadata"), Mapping)
-        and isinstance(body.get("timestamp"), int)
-        and isinstance(body.get("changes"), list)
-    ):
+    if not _is_changeset(body):
         raise InvalidResponse(response, "the answer is not a changeset")
-    return body
+    # A reader that does not know the moment leads to the whole. The dates of the rows do not
+    # tell: what is published later may have been edited before.
+    full = asked.since is None or "_since=" not in urlsplit(response.url).query
+    return Answered(body["metadata"], body["timestamp"], body["changes"], full)
 
 
-def fetch(collection: Collection, since: Any, bust_cache: bool) -> Changeset:
+def _is_changeset(body: Any) -> bool:
+    return (
+        isinstance(body, dict)
+        and isinstance(body.get("metadata"), dict)
+        and is_timestamp(body.get("timestamp"))
+        and isinstance(body.get("changes"), list)
+        and all(map(_is_change, body["changes"]))
+    )
+
+
+def _is_change(row: Any) -> bool:
+    """Whether a row is a record, or a tombstone: readers do not say when those went."""
+    if not isinstance(row, dict) or not is_id(row.get("id")):
+        return False
+    dated = "last_modified" in row or row.get("deleted") is not True
+    return not dated or is_timestamp(row.get("last_modified"))
+
+
+def announced(carrier: Carrier, collection: Document) -> Steps[int | None]:
+    """GET what a server announces to pollers: when the collection last changed."""
+    parent = collection._parent
+    query = {
+        "_expected": _past_caches(),
+        "bucket": parent.id if parent is not None else None,
+        "collection": collection.id,
+    }
+    response = checked((yield Request("GET", f"{MONITOR}/changeset", encode_query(query))))
+    if not _is_changeset(response.body):
+        raise InvalidResponse(response, "the answer is not a changeset")
+    for row in response.body["changes"]:
+        if row.get("bucket") == query["bucket"] and row.get("collection") == collection.id:
+            when: int | None = row.get("last_modified")
+            return when
+    return None
+
+
+def _past_caches() -> int:
+    """What is expected by nobody else: servers have it cached for a short time only."""
+    return random.randrange(999_900_000_000, 10**12)
+
+
+def fetch(collection: Collection, since: Any, expected: Any, bust_cache: bool) -> Changeset:
     """The changeset of a collection; see :meth:`Collection.changeset`."""
     connection = collection.connection
-    moment = None if since is None else timestamp(since, "since")
-    connection.requires("changes")
-    expected = str(random.randrange(10**12)) if bust_cache else "0"
-    body = connection.run(read, collection, moment, expected)
-    return Changeset(collection, moment, body["metadata"], body["timestamp"], body["changes"])
+    asked = Asked(
+        None if since is None else timestamp(since, "since"),
+        ANY if expected is None else timestamp(expected, "expected"),
+        _is_reader(connection.server_url),
+    )
+    if bust_cache and expected is not None:
+        raise TypeError("expected is what a cache should have: not together with bust_cache")
+    if not asked.reader:
+        connection.requires("changes")
+    if bust_cache:
+        asked = asked._replace(expected=_fresh(collection, asked))
+    answered = connection.run(read, collection, asked)
+    return Changeset(collection, asked.since, *answered)
+
+
+def _fresh(collection: Collection, asked: Asked) -> int:
+    """What to expect for an answer that no cache has for long."""
+    if asked.since is None or not asked.reader:
+        return _past_caches()
+    # A reader refuses to be expected to be older than what it is asked to go on from.
+    when = collection.connection.run(announced, collection)
+    return max(asked.since, when or 0)
+
+
+def _is_reader(server_url: str) -> bool:
+    return int(server_url.rpartition("/v")[2]) >= READERS
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -72,7 +159,9 @@ class Changeset:
     it has only what changed after that: ``records`` that were made or changed, and
     ``tombstones`` of those that were deleted. ``metadata`` are the fields of the
     collection, with ``id`` and ``last_modified``, as plain JSON; ``signature`` among them,
-    where the collection is signed.
+    where the collection is signed. ``full`` is true where it has all records, because no
+    ``since`` was asked for, or because the server does not know that moment: what is held
+    and not in it is then deleted.
     """
 
     collection: Collection
@@ -80,8 +169,13 @@ class Changeset:
     metadata: Mapping[str, Any]
     timestamp: int
     _rows: list[dict[str, Any]]
+    full: bool = attrs.field()
     records: list[Record] = attrs.field(init=False)
     tombstones: list[Tombstone] = attrs.field(init=False)
+
+    @full.default
+    def _full(self) -> bool:
+        return self.since is None
 
     @records.default
     def _records(self) -> list[Record]:
@@ -92,7 +186,7 @@ class Changeset:
     @tombstones.default
     def _tombstones(self) -> list[Tombstone]:
         gone = (row for row in self._rows if row.get("deleted"))
-        return [Tombstone(row["id"], row["last_modified"]) for row in gone]
+        return [Tombstone(row["id"], row.get("last_modified")) for row in gone]
 
     def verify(
         self,
@@ -114,9 +208,11 @@ class Changeset:
           ``chain``, in PEM, the signer's certificate first. It has to be valid now, and for
           signing code. ``signer`` is the DNS name that the signer's certificate has to have.
 
+        Any of ``metadata["signatures"]`` will do, or ``metadata["signature"]``, the old form.
+
         A changeset with ``since`` is only part of what was signed: ``records`` are those
         that were held at that moment, as objects or dicts with ``id`` and
-        ``last_modified``, to which the changes are applied.
+        ``last_modified``, to which the changes are applied. One that is ``full`` needs none.
 
         Raises ``TypeError`` or ``ValueError`` where the arguments do not say enough,
         :class:`TransportError` where the chain cannot be fetched, and ``ImportError``
@@ -133,22 +229,45 @@ class Changeset:
             raise TypeError("chain and signer go with root, not with public_key")
         rows = self._whole(records)
         key = None if public_key is None else signatures.as_key(public_key)
-        signature = self.metadata.get("signature")
-        if not isinstance(signature, Mapping):
+        found = self._signatures()
+        if not found:
             raise IntegrityError(f"{self.collection.uri} is not signed")
-        try:
-            if key is None:
-                pem = self._fetched(signature.get("x5u")) if chain is None else chain
-                key = signatures.signers_key(pem, root, signer)
-            signatures.check(signatures.payload(rows, self.timestamp), signature, key)
-        except IntegrityError as error:
-            raise IntegrityError(f"{self.collection.uri}: {error}") from error
+        content = signatures.payload(rows, self.timestamp)
+        faults: list[IntegrityError | TransportError] = []
+        for signature in found:
+            try:
+                owner = key
+                if owner is None:
+                    pem = self._fetched(signature.get("x5u")) if chain is None else chain
+                    owner = signatures.signers_key(pem, root, signer)
+                signatures.check(content, signature, owner)
+            except (IntegrityError, TransportError) as error:
+                faults.append(error)
+            else:
+                return
+        unreached = [fault for fault in faults if isinstance(fault, TransportError)]
+        if unreached:  # whether that one holds is not known
+            raise unreached[0]
+        words = "; ".join(dict.fromkeys(map(str, faults)))
+        raise IntegrityError(f"{self.collection.uri}: {words}") from faults[0]
+
+    def _signatures(self) -> list[Mapping[str, Any]]:
+        """All signatures there are, of which any may hold; the old form has just one."""
+        several = self.metadata.get("signatures")
+        listed = several if isinstance(several, list) else []
+        found: list[Mapping[str, Any]] = []
+        for one in [*listed, self.metadata.get("signature")]:
+            if isinstance(one, Mapping) and one not in found:
+                found.append(one)
+        return found
 
     def _whole(self, held: Iterable[Record | Mapping[str, Any]] | None) -> list[dict[str, Any]]:
         """All records as they should be now."""
         if self.since is None:
             if held is not None:
                 raise TypeError("records go with a changeset that was asked for with since")
+            return self._rows
+        if self.full:
             return self._rows
         if held is None:
             raise TypeError(
@@ -164,9 +283,14 @@ class Changeset:
             raise IntegrityError(
                 "the signature does not say where its certificates are; give chain or public_key"
             )
-        if not url.lower().startswith(("https://", "http://")):
+        connection = self.collection.connection
+        try:  # of a path, the server is the host
+            there = urljoin(f"{connection.server_url}/", url)
+        except ValueError:
+            there = url
+        if not there.lower().startswith(("https://", "http://")):
             raise IntegrityError(f"the certificates are at {url!r}, which is not on the web")
-        return fetch_chain(self.collection.connection.transport, url)
+        return fetch_chain(connection.transport, there)
 
     def __repr__(self) -> str:
         since = "" if self.since is None else f" since {self.since}"

@@ -20,6 +20,8 @@ from kinto_orm.schemas import Stored
 from kinto_orm.uris import check_id, check_parent
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kinto_orm.batch import Block
     from kinto_orm.bucket import Bucket
     from kinto_orm.changesets import Changeset
@@ -178,19 +180,28 @@ class Collection(Resource):
         return Review(self)
 
     def changeset(
-        self, since: int | str | datetime | None = None, bust_cache: bool = False
+        self,
+        since: int | str | datetime | None = None,
+        expected: int | str | datetime | None = None,
+        bust_cache: bool = False,
     ) -> Changeset:
         """The records, with metadata and timestamp, in one consistent answer: one GET.
 
-        With ``since`` (milliseconds, an ETag, an aware datetime), only what changed after it,
-        deletions included. ``bust_cache`` gets past the caches on the way. Whoever may read the
-        collection may read its records in it. Raises :class:`CapabilityMissing` where the
-        server has no changesets (one GET more, once for each connection).
-        See "Changeset" in the documentation of kinto-changes.
+        With ``since``, a timestamp in milliseconds, only what changed after it, deletions
+        included; ``full`` tells where the server does not know that moment, and gave
+        everything. ``expected``, the timestamp that the server announced, gets past caches
+        that hold something older; ``bust_cache`` past any (one GET more for the announced
+        timestamp, where a reader is asked ``since`` a moment). Whoever may read the
+        collection may read its records in it.
+
+        Of a ``server_url`` that ends with ``/v2`` or higher, a reader of Remote Settings is
+        asked. Raises :class:`CapabilityMissing` where any other server has no changesets
+        (one GET more, once for each connection). See "Changeset" in the documentation of
+        kinto-changes.
         """
         from kinto_orm import changesets
 
-        return changesets.fetch(self, since, bust_cache)
+        return changesets.fetch(self, since, expected, bust_cache)
 
     # -- schemas
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kinto_orm.errors import InvalidResponse, error_for
-from kinto_orm.messages import Request, Response
+from kinto_orm.errors import InvalidResponse, ResponseError, error_for
+from kinto_orm.messages import READING, Request, Response
 from kinto_orm.transport import Transport
 
 BATCH = "/batch"
@@ -40,6 +40,8 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
         last = transport.repeat(
             envelope.request, lambda _: envelope.take(transport.send_once(envelope.request))
         )
+        if last.request.uri == BATCH and last.status == 405:
+            return [_alone(transport, request, last) for request in requests]
         if last.request.uri == BATCH and last.status != 200:
             raise error_for(last)
     except Exception as error:  # whatever it is, other envelopes have their own outcomes
@@ -48,6 +50,17 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
     if last.repeated:
         envelope.mark(last.repeated)
     return envelope.outcomes
+
+
+def _alone(transport: Transport, request: Request, refusal: Response) -> Response | Exception:
+    """What becomes of a request where the server takes no batches: it is read-only."""
+    if request.method not in READING:
+        reason = "this server is read-only: it takes no writes, nor batches of them"
+        return ResponseError(refusal._replace(request=request), reason)
+    try:
+        return transport.send(request)
+    except Exception as error:  # whatever it is, the others have their own outcomes
+        return error
 
 
 class _Envelope:
@@ -106,7 +119,8 @@ def _standing(reported: Response, part: Response) -> Response:
     Without transactions nothing was rolled back: what was reported first still holds, if
     that is the version that the second attempt met.
     """
-    if part.status == 412 and reported.status < 300 and reported.etag == part.etag:
+    version = reported.etag if reported.status < 300 else None
+    if part.status == 412 and version is not None and version == part.etag:
         return reported
     if part.status == 404 and reported.status < 300:
         return part._replace(repeated=1)
@@ -137,6 +151,7 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
         or len(parts) != len(requests)
         or not _DICT.issuperset(map(type, parts))
         or not _INT.issuperset([type(part.get("status")) for part in parts])
+        or not _DICT.issuperset([type(part.get("headers", {})) for part in parts])
     ):
         raise InvalidResponse(response, "the answer is not that of a Kinto batch")
     return list(map(_answer, requests, _sharing(parts)))
@@ -155,7 +170,7 @@ class _Headers(Mapping[str, str]):
         self._given = given
 
     def _lowered(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self._given.items()}
+        return {name.lower(): str(value) for name, value in self._given.items()}
 
     def __getitem__(self, name: str) -> str:
         return self._lowered()[name]

@@ -85,7 +85,11 @@ class ResponseError(KintoError):
         self.status: int = response.status
         self.errno: int | None = body.get("errno")
         self.message: str = str(
-            reason or body.get("message") or body.get("error") or response.text.strip()[:200]
+            reason
+            or body.get("message")
+            or body.get("error")
+            or body.get("detail")  # of readers, which are no Kinto
+            or response.text.strip()[:200]
         )
         self.details: Any = body.get("details")
 
@@ -360,6 +364,9 @@ def error_for(response: Response) -> ResponseError:
         return ValidationError(response)
     if status >= 500:
         return _BY_STATUS.get(status, ServerError)(response)
+    if status == 405 and "allow" not in response.headers and request.method != "GET":
+        words = ResponseError(response).message or "not allowed"
+        return ResponseError(response, f"{words} (is this server read-only?)")
     if status >= 400:
         return _BY_STATUS.get(status, ResponseError)(response)
     return InvalidResponse(response, "not an answer that this request can have")

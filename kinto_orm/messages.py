@@ -7,6 +7,7 @@ Both are values. A plan yields requests and is sent responses; who carries them
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -86,7 +87,8 @@ class Response(NamedTuple):
     """What the server answered: header names in lower case, the JSON body as Python values.
 
     ``text`` is what was received instead where the body is not JSON. ``repeated``
-    counts how often the request was sent before, and may have been carried out then.
+    counts how often the request was sent before, and may have been carried out then; ``url``
+    is where the answer came from, after redirects.
     """
 
     status: int
@@ -95,6 +97,7 @@ class Response(NamedTuple):
     request: Request
     text: str = ""
     repeated: int = 0
+    url: str = ""
 
     def __repr__(self) -> str:  # without the body, which may be anything
         return f"Response({self.status}, {self.request!r})"
@@ -102,7 +105,8 @@ class Response(NamedTuple):
     @property
     def etag(self) -> int | None:
         """The ``ETag`` header as the timestamp that it is, in milliseconds."""
-        return whole_number(self.headers.get("etag", "").strip('"'))
+        tag = self.headers.get("etag")
+        return None if tag is None else timestamp_of(tag)
 
     @property
     def retry_after(self) -> float | None:
@@ -138,6 +142,17 @@ BATCHED = Carrier(patch_types=False, not_modified=False)
 def precondition(timestamp: int) -> dict[str, str]:
     """The header that lets a write through only if nobody else wrote since ``timestamp``."""
     return {"If-Match": f'"{timestamp}"'}
+
+
+#: An ETag as Kinto gives it, or as a proxy made it that compresses: weak (``W/"5"``), or with
+#: the name of how it did so (``"5-gzip"``, ``"5--gzip"``, ``"5;br"``).
+_TAG = re.compile(r'\s*(?:W/)?"?(\d{1,19})(?:(?:-{1,2}|;)[a-z]+)?"?\s*\Z', re.ASCII)
+
+
+def timestamp_of(etag: str) -> int | None:
+    """The timestamp that an ETag is, in milliseconds; ``None`` for what is none of Kinto's."""
+    found = _TAG.match(etag)
+    return None if found is None else int(found[1])
 
 
 def whole_number(digits: str) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
+from kinto_orm.answers import are_ids, are_timestamps
 from kinto_orm.errors import InvalidResponse
 from kinto_orm.messages import Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
@@ -40,11 +41,12 @@ class Pages:
 
     def _are_right(self, rows: list[Any]) -> bool:
         try:
-            for name in self._needs:
-                kind = int if name == "last_modified" else str
-                if {type(row[name]) for row in rows} - {kind}:
-                    return False
-            return "id" not in self._needs or all(row["id"] for row in rows)
+            return all(
+                (are_timestamps if name == "last_modified" else are_ids)(
+                    [row[name] for row in rows]
+                )
+                for name in self._needs
+            )
         except (TypeError, KeyError, IndexError):
             return False
 
@@ -87,11 +89,16 @@ def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
 
 
 def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
-    """HEAD a list for its ETag."""
+    """HEAD a list for its ETag; GET its newest row where something on the way takes that off.
+
+    The newest row is a tombstone, perhaps. A list that nothing ever was in is dated 0.
+    """
     response = checked((yield Request("HEAD", uri)))
-    if response.etag is None:
-        raise InvalidResponse(response, "the list has no ETag")
-    return response.etag
+    if response.etag is not None:
+        return response.etag
+    newest = encode_query({"_since": 0, "_sort": "-last_modified", "_limit": 1})
+    rows = Pages(uri, newest).rows(checked((yield Request("GET", uri, newest))))
+    return rows[0]["last_modified"] if rows else 0
 
 
 def modified_since(carrier: Carrier, uri: str, timestamp: int) -> Steps[bool]:

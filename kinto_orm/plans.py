@@ -8,8 +8,9 @@ run) carries the requests, and says first what the road can carry.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
+from kinto_orm.answers import are_permissions, is_object, is_server_info
 from kinto_orm.document import Document, Status
 from kinto_orm.errors import (
     Conflict,
@@ -270,28 +271,11 @@ def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] |
     """``data`` and ``permissions`` of an answer about one object."""
     body = response.body if isinstance(response.body, dict) else {}
     data, permissions = body.get("data"), body.get("permissions")
-    if not _is_object(data):
+    if not is_object(data):
         raise InvalidResponse(response, "the answer is not a Kinto object")
-    if permissions is not None and not _are_permissions(permissions):
+    if permissions is not None and not are_permissions(permissions):
         raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
     return data, permissions
-
-
-_STRINGS = frozenset({str})
-
-
-def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    # A bool is an int, and no timestamp.
-    return isinstance(value, dict) and type(value.get("last_modified")) is int
-
-
-def _are_permissions(value: Any) -> TypeGuard[dict[str, list[str]]]:
-    if not isinstance(value, dict):
-        return False
-    for who in value.values():
-        if not isinstance(who, list) or not _STRINGS.issuperset(map(type, who)):
-            return False
-    return True
 
 
 def conflict(document: Document, response: Response) -> ResponseError:
@@ -302,13 +286,14 @@ def conflict(document: Document, response: Response) -> ResponseError:
         existing = details.get("existing")
         error.local = document
         error.base = None if document._status is Status.NEW else thawed(document._source)
-        error.remote = document._elsewhere(existing) if _is_object(existing) else None
+        error.remote = document._elsewhere(existing) if is_object(existing) else None
     return error
 
 
 def server_info(carrier: Carrier) -> Steps[dict[str, Any]]:
     """GET the root of the server."""
     response = checked((yield Request("GET", "/")))
-    if not isinstance(response.body, dict) or "http_api_version" not in response.body:
+    body = response.body
+    if not is_server_info(body):
         raise InvalidResponse(response, "the server does not answer like a Kinto server")
-    return response.body
+    return body

@@ -64,7 +64,12 @@ class Server(Driver):
 
     @property
     def batch_size(self) -> int:
-        """How many requests the server takes in a batch; 0 is as many as there are."""
+        """How many requests the server takes in a batch; 0 is as many as there are.
+
+        A read-only server takes no batches at all: its requests go one by one.
+        """
+        if self.settings.get("readonly") is True:
+            return 1
         return int(self.settings.get("batch_max_requests", 25) or 0)
 
     @property

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from kinto_orm.answers import is_id
 from kinto_orm.errors import InvalidId
 from kinto_orm.kinds import Kind
 
@@ -42,8 +43,15 @@ def check_account_id(value: Any) -> str:
 
 
 def quoted(id: str) -> str:
-    """An id as a part of a path: Kinto lets a line end through in those that it hands out."""
-    return id if _ID.match(id) else quote(id, safe="")
+    """An id as a part of a path: Kinto lets a line end through in those that it hands out.
+
+    Raises :class:`InvalidId` for one that would be taken for a folder, and so out of the path.
+    """
+    if _ID.match(id):
+        return id
+    if not is_id(id):
+        raise InvalidId(f"{id!r} cannot be a part of a path")
+    return quote(id, safe="")
 
 
 def new_id() -> str:

@@ -1,0 +1,94 @@
+"""What an answer has to hold before anything here believes it.
+
+An id becomes a part of a path, a timestamp a precondition: one that cannot be either is
+refused where the answer is read, not where it would be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypeGuard
+
+#: Names of folders, which HTTP libraries take out of a path, and no name at all.
+_NO_IDS = frozenset({"", ".", ".."})
+
+_INT, _STR = frozenset({int}), frozenset({str})
+
+
+def is_timestamp(value: object) -> TypeGuard[int]:
+    """Whether a value is milliseconds since 1970. (A bool is an int, and no timestamp.)"""
+    return type(value) is int and value >= 0
+
+
+def are_timestamps(values: Collection[Any]) -> bool:
+    """The same of many, faster."""
+    return _INT.issuperset(map(type, values)) and (not values or min(values) >= 0)
+
+
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether a value can be the id of an object, and so a part of a path."""
+    return are_ids((value,))
+
+
+def are_ids(values: Collection[Any]) -> bool:
+    """The same of many, faster."""
+    if not (_STR.issuperset(map(type, values)) and _NO_IDS.isdisjoint(values)):
+        return False
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:  # half a character, which has no place in a path
+        return False
+    return True
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value is an object of Kinto's: fields, among them a timestamp.
+
+    Who asked for an object knows its id: that may be missing, but is no other thing.
+    """
+    return (
+        isinstance(value, dict)
+        and is_timestamp(value.get("last_modified"))
+        and type(value.get("id", "")) is str
+    )
+
+
+def are_permissions(value: object) -> TypeGuard[dict[str, list[str]]]:
+    """Whether a value maps names of permissions to lists of principals."""
+    if not isinstance(value, dict):
+        return False
+    for who in value.values():
+        if not isinstance(who, list) or not _STR.issuperset(map(type, who)):
+            return False
+    return True
+
+
+def is_server_info(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value is what a Kinto server says of itself, as far as it is used here."""
+    if not isinstance(value, dict) or "http_api_version" not in value:
+        return False
+    settings, capabilities = value.get("settings", {}), value.get("capabilities", {})
+    if not isinstance(settings, dict) or not isinstance(capabilities, dict):
+        return False
+    if not all(isinstance(one, dict) for one in capabilities.values()):
+        return False
+    most = settings.get("batch_max_requests")
+    return (most is None or _is_count(most)) and _is_user(value.get("user"))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_user(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or type(value.get("id")) is not str:
+        return False
+    principals, bucket = value.get("principals", []), value.get("bucket")
+    return (
+        isinstance(principals, list)
+        and _STR.issuperset(map(type, principals))
+        and (bucket is None or is_id(bucket))
+        and isinstance(value.get("profile"), (dict, type(None)))
+    )
