@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from kinto_orm.encoding import ATOMS, OBJECT
+from kinto_orm.encoding import ATOMS, OBJECT, written_date
 from kinto_orm.fields import Fields, thawed
 
 _ABSENT = object()
@@ -37,15 +37,22 @@ def same(a: Any, b: Any) -> bool:
 
 def _same_scalar(a: Any, b: Any) -> bool:
     """The rest: dates, and subclasses of strings and numbers."""
-    if isinstance(a, date):
-        a = a.isoformat()
-    if isinstance(b, date):
-        b = b.isoformat()
+    a, b = _as_sent(a), _as_sent(b)
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, float) or isinstance(b, float):
         return isinstance(a, float) and isinstance(b, float) and repr(a) == repr(b)
     return bool(a == b)
+
+
+def _as_sent(value: Any) -> Any:
+    """The text that is sent for a date; what cannot be sent is equal to no text."""
+    if not isinstance(value, date):
+        return value
+    try:
+        return written_date(value)
+    except ValueError:
+        return value
 
 
 def stored_alike(mine: Any, stored: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, timezone
 from typing import Any
 
 #: What holds no other values, by exact type: most of all JSON, and quick to tell.
@@ -18,9 +18,26 @@ OBJECT = (dict, Mapping)
 MAX_DEPTH = 500
 
 
+def written_date(value: date) -> str:
+    """A day or a moment in ISO 8601, aware moments in UTC: as text they sort by time.
+
+    Whole seconds have no fraction: ``+`` comes before the ``.`` of a fraction, so that they sort
+    before it. Raises ``ValueError`` for pandas' ``NaT``, and for what has no form in UTC.
+    """
+    if isinstance(value, datetime):
+        if value != value:  # only what is no moment differs from itself
+            raise ValueError("is NaT, which is no moment; use None")
+        if value.utcoffset() is not None:
+            try:
+                value = value.astimezone(timezone.utc)
+            except OverflowError:
+                raise ValueError(f"is {value}, which is out of the calendar in UTC") from None
+    return value.isoformat()
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, date):
-        return value.isoformat()
+        return written_date(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
@@ -36,7 +53,7 @@ _encode = json.JSONEncoder(
 
 
 def encode(value: Any, name: str = "") -> bytes:
-    """``value`` as compact UTF-8 JSON, ``datetime`` and ``date`` in ISO 8601.
+    """``value`` as compact UTF-8 JSON, dates as in :func:`written_date`.
 
     Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent, from
     ``name`` on: values that are not JSON, keys that are not strings, numbers that are not
@@ -86,6 +103,11 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
             raise ValueError(f"{where} is {value}, which JSON has no form for; use None")
         if isinstance(value, str):
             _check_text(value, where)
+        elif isinstance(value, date):
+            try:
+                written_date(value)
+            except ValueError as error:
+                raise ValueError(f"{where} {error}") from None
         elif isinstance(value, Mapping):
             for key in value:
                 if not isinstance(key, str):
@@ -93,7 +115,7 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
                         f"{where} has the key {key!r}: the keys of a JSON object are strings"
                     )
                 _check_text(key, f"a key of {where}")
-        elif value is not None and not isinstance(value, (bool, int, float, list, tuple, date)):
+        elif value is not None and not isinstance(value, (bool, int, float, list, tuple)):
             raise TypeError(
                 f"{where} is a {type(value).__name__}, which JSON has no form for; "
                 "use dict, list, str, int, float, bool, None, datetime or date"

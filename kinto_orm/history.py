@@ -13,6 +13,7 @@ import attrs
 
 from kinto_orm import paging
 from kinto_orm.document import Document
+from kinto_orm.encoding import encode
 from kinto_orm.entries import Entries, Entry
 from kinto_orm.lists import LazyList
 
@@ -95,9 +96,14 @@ class History(Entries[HistoryEntry]):
 
 def _as_kept(name: str, value: Any) -> Any:
     """A moment as the history writes it, so that it can be compared as text."""
-    if name.partition("__")[0] == "date" and isinstance(value, datetime):
-        return value.astimezone(timezone.utc).isoformat(timespec="microseconds")
-    return value
+    if name.partition("__")[0] != "date":
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_as_kept(name, one) for one in value]
+    if not isinstance(value, datetime):
+        return value
+    encode(value, name)  # which refuses what is no moment
+    return value.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 class Past(Generic[R]):
