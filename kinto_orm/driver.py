@@ -36,11 +36,17 @@ class Driver:
         try:
             request = next(steps)
             while plan is None or not plan.collects(request, args[0] if args else None):
-                request = steps.send(self.transport.send(request))
+                try:
+                    answer = self.transport.send(request)
+                except BaseException as error:  # Ctrl-C, too: plans put right what they began
+                    request = steps.throw(error)
+                else:
+                    request = steps.send(answer)
         except StopIteration as end:
             result: T = end.value
             return result
-        steps.close()
+        finally:
+            steps.close()
         return cast("T", None)
 
     def perform(self, verb: Callable[..., Steps[Any]], document: Document, **options: Any) -> None:

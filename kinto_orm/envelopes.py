@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kinto_orm.errors import InvalidResponse, ResponseError, error_for
+from kinto_orm.errors import InvalidResponse, KintoError, ResponseError, error_for
 from kinto_orm.messages import READING, Request, Response
+from kinto_orm.retry import may_be_done
 from kinto_orm.transport import Transport
 
 BATCH = "/batch"
@@ -36,19 +37,22 @@ def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response
     although reported as written. That part is sent again, as often as any request is.
     """
     envelope = _Envelope(requests)
+
+    def once(_: Request) -> Response:
+        try:
+            return envelope.take(transport.send_once(envelope.request))
+        except KintoError as error:
+            envelope.lost += may_be_done(error)
+            raise
+
     try:
-        last = transport.repeat(
-            envelope.request, lambda _: envelope.take(transport.send_once(envelope.request))
-        )
+        last = transport.repeat(envelope.request, once)
         if last.request.uri == BATCH and last.status == 405:
             return [_alone(transport, request, last) for request in requests]
         if last.request.uri == BATCH and last.status != 200:
             raise error_for(last)
     except Exception as error:  # whatever it is, other envelopes have their own outcomes
         envelope.fail(error)
-        return envelope.outcomes
-    if last.repeated:
-        envelope.mark(last.repeated)
     return envelope.outcomes
 
 
@@ -73,12 +77,18 @@ class _Envelope:
         self._reported: dict[int, Response] = {}
         self.outcomes: list[Response | Exception] = [LookupError("never sent")] * len(requests)
         self.request = _envelope(requests)
+        #: How often what is still to do was sent, and may have been done, without an answer.
+        self.lost = 0
 
     def take(self, response: Response) -> Response:
         """Note the answers; the response, or the refusal for which some are to be sent again."""
         if response.status != 200:
+            self.lost += may_be_done(response)
             return response
+        lost = self.lost + response.repeated
         parts = _open(response, [self._requests[i] for i in self._todo])
+        if lost:
+            parts = [part._replace(repeated=lost) for part in parts]
         refused = [place for place, part in enumerate(parts) if part.status == 409]
         if not refused and not self._reported:  # nothing was rolled back: nearly always
             self.outcomes = [*parts]
@@ -105,12 +115,6 @@ class _Envelope:
     def fail(self, error: Exception) -> None:
         for i in self._todo:
             self.outcomes[i] = error
-
-    def mark(self, repeated: int) -> None:
-        """Say of all answers how often the requests may have been carried out before."""
-        for i, outcome in enumerate(self.outcomes):
-            if isinstance(outcome, Response):
-                self.outcomes[i] = outcome._replace(repeated=outcome.repeated + repeated)
 
 
 def _standing(reported: Response, part: Response) -> Response:

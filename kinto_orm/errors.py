@@ -53,12 +53,14 @@ class KintoError(Exception):
 class TransportError(KintoError):
     """The request did not reach the server, or its reply did not reach us.
 
-    ``request`` is what was sent, without credentials.
+    ``request`` is what was to be sent, without credentials. ``sent`` is false where none of
+    it can have reached the server, not in an earlier attempt either: no connection was made.
     """
 
-    def __init__(self, message: str, request: Request | None = None) -> None:
+    def __init__(self, message: str, request: Request | None = None, *, sent: bool = True) -> None:
         super().__init__(message)
         self.request: Any = request
+        self.sent = sent
 
 
 class ConnectionFailed(TransportError, requests.ConnectionError):

@@ -82,8 +82,9 @@ def refresh(
 
 def exists(carrier: Carrier, document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
+    response = yield Request("HEAD", document.uri)
     try:
-        response = checked((yield Request("HEAD", document.uri)))
+        checked(response)
     except NotFound:
         return False
     # A page of a proxy, perhaps; some proxies take the ETag away.

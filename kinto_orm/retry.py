@@ -7,7 +7,13 @@ import random
 
 import attrs
 
-from kinto_orm.errors import ConnectionFailed, InvalidResponse, KintoError, ReadTimeout
+from kinto_orm.errors import (
+    ConnectionFailed,
+    InvalidResponse,
+    KintoError,
+    ReadTimeout,
+    TransportError,
+)
 from kinto_orm.messages import Response
 
 #: 409 is PostgreSQL asking for another try; the others are overload, or a server in between.
@@ -19,7 +25,7 @@ LONGEST_WAIT = 120.0
 #: Answers of a server that has certainly carried nothing out: what it holds is not ours.
 UNDONE = frozenset({409, 429})
 
-#: Answers of a server that has carried nothing out.
+#: Answers of a server that has carried nothing out of a single request.
 REFUSALS = frozenset({409, 429, 503})
 
 FIRST_DELAY = 0.1
@@ -68,5 +74,18 @@ def worth_repeating(outcome: Response | KintoError) -> bool:
     """Whether another try may end otherwise. An answer that was cut short counts as lost."""
     if isinstance(outcome, Response):
         return outcome.status in (REFUSALS if outcome.request.once else STATUSES)
-    once = getattr(getattr(outcome, "request", None), "once", False)
-    return not once and isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse))
+    if not isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse)):
+        return False
+    return not (outcome.request is not None and outcome.request.once) or not was_sent(outcome)
+
+
+def may_be_done(outcome: Response | KintoError) -> bool:
+    """Whether a request that ended like this may have been carried out all the same."""
+    if isinstance(outcome, Response):
+        return outcome.status not in UNDONE
+    return was_sent(outcome)
+
+
+def was_sent(error: KintoError) -> bool:
+    """Whether anything of the request may have reached the server."""
+    return not isinstance(error, TransportError) or error.sent

@@ -27,7 +27,8 @@ from kinto_orm.messages import JSON, READING, Request, Response, whole_number
 from kinto_orm.notices import read_alert, warn_once
 from kinto_orm.options import Options
 from kinto_orm.pool import Pool, canonical, origin
-from kinto_orm.retry import UNDONE
+from kinto_orm.retry import may_be_done
+from kinto_orm.unsent import hidden_repetitions, never_sent
 
 logger = logging.getLogger("kinto_orm")
 
@@ -90,10 +91,12 @@ class Transport:
             if not self.pause(request, outcome, repeated):
                 break
             repeated += 1
-            unknown += not (isinstance(outcome, Response) and outcome.status in UNDONE)
+            unknown += may_be_done(outcome)
         if isinstance(outcome, KintoError):
+            if unknown and isinstance(outcome, TransportError):
+                outcome.sent = True  # by an earlier attempt
             raise outcome
-        return outcome._replace(repeated=unknown) if unknown else outcome
+        return outcome._replace(repeated=outcome.repeated + unknown) if unknown else outcome
 
     def pause(self, request: Request, outcome: Response | KintoError, repeated: int) -> bool:
         """Wait before another try; false where there is to be none."""
@@ -203,7 +206,8 @@ class Transport:
         try:
             return session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
         except requests.exceptions.ReadTimeout as error:
-            raise self._late(request, prepared.url) from _without_request(error)
+            sent = not never_sent(error, session.get_adapter(prepared.url or ""))
+            raise self._late(request, prepared.url, sent) from _without_request(error)
         except ValueError as error:
             # The URL of a proxy, or of a redirect: requests looks at those that it does not
             # follow. Anything else may be a header that an auth object set, and is not repeated.
@@ -215,6 +219,7 @@ class Transport:
                 f"{request.method} {request.target}: no answer from {self._host(prepared.url)}: "
                 f"{_reason(error)}",
                 request,
+                sent=not never_sent(error, session.get_adapter(prepared.url or "")),
             ) from _without_request(error)
 
     @contextlib.contextmanager
@@ -273,11 +278,12 @@ class Transport:
         own = origin(parts.geturl()) == self.pool.origin
         return self.pool.server_url if own else f"{parts.scheme}://{parts.hostname}"
 
-    def _late(self, request: Request, url: str | None) -> ReadTimeout:
+    def _late(self, request: Request, url: str | None, sent: bool = True) -> ReadTimeout:
         return ReadTimeout(
             f"{request.method} {request.target}: {self._host(url)} did not answer in time "
             f"(timeout={self.timeout})",
             request,
+            sent=sent,
         )
 
     @staticmethod
@@ -339,7 +345,8 @@ def head(request: Request, answer: requests.Response) -> Response:
     """An answer without its body, and without cookies: they are as good as credentials."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
     headers.pop("set-cookie", None)
-    return Response(answer.status_code, headers, None, request, url=answer.url)
+    repeated = hidden_repetitions(answer)
+    return Response(answer.status_code, headers, None, request, repeated=repeated, url=answer.url)
 
 
 def _reason(error: Exception) -> str:

@@ -102,9 +102,11 @@ class FaultProxy:
     target: str
     passed: list[str] = attrs.field(factory=list, init=False)  # "PUT /v1/… drop_after"
     accepted: int = attrs.field(default=0, init=False)  # how many sockets clients opened
+    listening: bool = attrs.field(default=False, init=False)
     _planned: deque[str | Fault] = attrs.field(factory=deque, init=False)
     _random: tuple[float, tuple[str, ...], random.Random] | None = None
     _listener: socket.socket = attrs.field(init=False)
+    _port: int = attrs.field(default=0, init=False)
     _open: set[socket.socket] = attrs.field(factory=set, init=False)
     _threads: list[threading.Thread] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
@@ -123,15 +125,25 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        host, port = self._listener.getsockname()
-        return f"http://{host}:{port}{urlsplit(self.target).path}"
+        return f"http://127.0.0.1:{self._port}{urlsplit(self.target).path}"
 
     def __enter__(self) -> FaultProxy:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._start(self._accept)
+        self.listen()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.refuse()
+
+    def listen(self) -> None:
+        """Take connections, on the same port as before."""
+        self.listening = True
+        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
+        self._port = self._listener.getsockname()[1]
+        self._start(self._accept)
+
+    def refuse(self) -> None:
+        """Close all connections, and have new ones refused from now on."""
+        self.listening = False
         # A blocked accept() does not notice that its socket is closed, but that it is shut.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -150,9 +162,10 @@ class FaultProxy:
         thread.start()
 
     def _accept(self) -> None:
+        listener = self._listener
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             with self._lock:
