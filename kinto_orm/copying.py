@@ -106,6 +106,8 @@ class CopyPlan(SyncPlan):
         theirs.read()
         if there:
             mine.read()
+        else:
+            mine.forget()
         if self._extent.permissions:
             load_permissions(source.connection, theirs.objects.values())
             both = (one for id, one in mine.objects.items() if id in theirs.objects)

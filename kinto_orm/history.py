@@ -5,7 +5,7 @@ Needs the server's ``history`` capability. See "History" in Kinto's API referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +16,8 @@ from kinto_orm.document import Document
 from kinto_orm.encoding import encode
 from kinto_orm.entries import Entries, Entry
 from kinto_orm.lists import LazyList
+from kinto_orm.queries import Query
+from kinto_orm.writes import Known
 
 if TYPE_CHECKING:
     from kinto_orm.listing import Listing
@@ -125,7 +127,9 @@ class Past(Generic[R]):
         collection = listing.parent
         assert collection is not None
         assert collection._parent is not None
-        entries = History(listing.connection, collection._parent).filter(
+        size = listing.query.page_size
+        history = History(listing.connection, collection._parent, query=Query(page_size=size))
+        entries = history.filter(
             collection_id=collection.id,
             resource_name__in=["record", "collection"],
             # An entry can be dated a little before or after the change itself.
@@ -138,5 +142,22 @@ class Past(Generic[R]):
                     return  # and with it all records that came before
             elif entry.record_id not in seen:
                 seen.add(entry.record_id)
-                if entry.action != "delete":
-                    yield listing._item(dict(entry.target["data"]))
+                if entry.action != "delete" and self._wanted(entry.target["data"]):
+                    yield self._record(entry.target)
+
+    def _wanted(self, fields: Mapping[str, Any]) -> bool:
+        query, changed = self._listing.query, fields["last_modified"]
+        return (query.since is None or changed > query.since) and (
+            query.before is None or changed < query.before
+        )
+
+    def _record(self, target: Mapping[str, Any]) -> R:
+        listing = self._listing
+        fields = dict(target["data"])
+        if listing.query.fields is not None:
+            always = {name: fields[name] for name in ("id", "last_modified")}
+            fields = {**Known(listing.query.fields).part(fields), **always}
+        record = listing._item(fields)
+        if listing.permissions:
+            record._take_permissions(target.get("permissions", {}))
+        return record

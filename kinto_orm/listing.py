@@ -160,34 +160,48 @@ class Listing(LazyList[R]):
     def changes(self, since: Any = None) -> ChangeFeed[R]:
         """What changed after ``since``, oldest first: objects, and :class:`Tombstone` s.
 
-        An iterator; its ``timestamp`` says at any moment where to go on. It ends with what
-        had changed when it was begun. Of a list with filters it raises ``ValueError``:
-        tombstones have no fields.
+        An iterator; its ``timestamp`` says at any moment where to go on, so that nothing is
+        missed: see :class:`ChangeFeed`. It ends with what had changed when it was begun. Of a
+        list with filters or an order it raises ``ValueError``: tombstones have no fields.
         """
-        from kinto_orm.feeds import ChangeFeed
+        from kinto_orm.feeds import ChangeFeed, Position
 
         self._refuse_part("changes", "deletions have no fields to filter by; filter what you get")
-        moment = self.query.since or 0 if since is None else timestamp(since)
-        return ChangeFeed(self, moment)
+        self._refuse_order("changes", "oldest first")
+        if since is not None and not isinstance(since, Position):
+            since = timestamp(since, "since")
+        return ChangeFeed(self, max(since or 0, self.query.since or 0))
 
     def _refuse_part(self, verb: str, reason: str) -> None:
         query = self.query
         if query.filters or query.start or query.stop is not None:
             raise ValueError(f"{verb}() takes the whole list, without filters and slices: {reason}")
 
+    def _refuse_order(self, verb: str, order: str) -> None:
+        if self.query.sort is not None:
+            raise ValueError(f"{verb}() gives the list {order}: not after order_by()")
+
     def at(self, moment: Any) -> Past[R]:
         """The records as they were at a moment, newest first, rebuilt from the history.
 
-        Raises :class:`CapabilityMissing` where the server keeps none. The whole list, without
-        filters; ids are held in memory, records are not.
+        Raises :class:`CapabilityMissing` where the server keeps none. Not of a list with
+        filters or an order; ``since()`` and ``before()`` keep those that were changed then,
+        ``with_permissions()`` gives those of that moment. Ids are held in memory, records
+        are not.
         """
         from kinto_orm.history import Past
 
         if self.item.kind != RECORD:
             raise TypeError(f"only records can be rebuilt from the history, not {self.uri}")
         self._refuse_part("at", "filter what you get")
+        self._refuse_order("at", "newest first")
+        if self.query.params:
+            raise ValueError(
+                "at() reads the history, which does not know the arguments of with_params(): "
+                f"{', '.join(self.query.params)}"
+            )
         self.connection.requires("history")
-        return Past(self, timestamp(moment))
+        return Past(self, timestamp(moment, "at"))
 
     # -- writing
 

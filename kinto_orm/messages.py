@@ -109,6 +109,15 @@ class Response(NamedTuple):
         return None if tag is None else timestamp_of(tag)
 
     @property
+    def clock(self) -> int | None:
+        """What the server's clock said, in milliseconds: the ``Date`` header, in whole seconds."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+            return int(moment.timestamp()) * 1000
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    @property
     def retry_after(self) -> float | None:
         """The ``Retry-After`` header in seconds, be it a number or a date."""
         value = self.headers.get("retry-after", "").strip()

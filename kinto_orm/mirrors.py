@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kinto_orm import plans
+from kinto_orm import paging, plans
 from kinto_orm.document import Document
 from kinto_orm.errors import NotFound
 from kinto_orm.streams import Stream
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kinto_orm.resource import Resource
 
 R = TypeVar("R", bound="Resource")
+
+#: How often a list that others write is read on before it is compared as a whole.
+ROUNDS = 5
 
 
 class Mirror(Generic[R]):
@@ -32,7 +35,29 @@ class Mirror(Generic[R]):
         self.timestamp = 0
 
     def read(self) -> None:
-        """Ask for what changed since the last time, at first for everything."""
+        """Ask for what changed since the last time, at first for everything.
+
+        In the end the objects are counted: where it is another number although nothing
+        changed meanwhile, something became visible behind what is newer, or the list was
+        deleted and made again, and all of it is read once more.
+        """
+        for _ in range(ROUNDS):
+            then = self._read_changes()
+            total, now = self._listing.connection.run(paging.extent, self._listing.uri)
+            if total == len(self.objects):
+                return
+            if now == then:
+                break
+        self._read_anew()
+
+    def forget(self) -> None:
+        """Begin anew with the next reading: the list is not there."""
+        self.objects.clear()
+        self.gone.clear()
+        self.timestamp = 0
+
+    def _read_changes(self) -> int | None:
+        """Take in what changed; the timestamp of the list when that was asked for."""
         feed = self._listing.changes(self.timestamp)
         try:
             for one in feed:
@@ -44,6 +69,23 @@ class Mirror(Generic[R]):
                     self.objects[one.id] = one
         finally:
             self.timestamp = feed.timestamp
+        return feed.list_timestamp
+
+    def _read_anew(self) -> None:
+        """Read the whole list; what is not in it any more is gone."""
+        feed = self._listing.changes(0)
+        found: dict[str, R] = {}
+        gone = set(self.gone)
+        for one in feed:
+            found.pop(one.id, None)
+            if isinstance(one, Tombstone):
+                gone.add(one.id)
+            else:
+                held = self.objects.get(one.id)
+                same = held is not None and held.last_modified == one.last_modified
+                found[one.id] = held if held is not None and same else one
+        self.gone = (gone | self.objects.keys()) - found.keys()
+        self.objects, self.timestamp = found, feed.timestamp
 
 
 def load_permissions(connection: Connection, objects: Iterable[Document]) -> None:

@@ -25,8 +25,14 @@ class Pages:
         self.first = query
         self.query: str | None = query
         self.timestamp: int | None = None  # of the whole list, when its first page was read
+        self.clock: int | None = None  # the server's, when its first page was read
         self._read = 0
         self._mark: Any = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a page was read."""
+        return self._read > 0
 
     @property
     def more(self) -> bool:
@@ -56,24 +62,36 @@ class Pages:
         A server may repeat pages for ever (with new tokens), so some page read before is
         kept in mind: at 1, 2, 4, 8 … pages, which finds a circle of any length.
         """
-        if self.timestamp is None:
-            self.timestamp = response.etag
+        if not self._read:
+            self.timestamp, self.clock = response.etag, response.clock
         link = response.headers.get("next-page")
         self.query = urlsplit(link).query if link else None
+        self._read += 1
         if not rows:
             self.query = None  # nothing follows an empty page, whatever the link says
             return
         page = [[row.get(name) for name in self._needs] for row in (rows[0], rows[-1])]
         if self.query is not None and page == self._mark:
             raise InvalidResponse(response, "the server repeats a page of the list for ever")
-        self._read += 1
         if self._read & (self._read - 1) == 0:
             self._mark = page
 
 
+def first_answer(request: Request) -> Steps[Response]:
+    """The answer to a request that a list is asked for the first time: a 500 is not the last word.
+
+    On PostgreSQL a list gets its own timestamp when it is first asked for one. Where a batch
+    that is just being committed gives it one, too, Kinto finds none at all, and fails; the
+    next time it is there.
+    """
+    response = yield request
+    return (yield request) if response.status == 500 else response
+
+
 def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
     """GET the next page of a list."""
-    response = checked((yield Request("GET", pages.uri, pages.query or "")))
+    request = Request("GET", pages.uri, pages.query or "")
+    response = checked((yield request) if pages.begun else (yield from first_answer(request)))
     rows = pages.rows(response)
     pages.turn(response, rows)
     return rows
@@ -81,7 +99,17 @@ def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
 
 def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
-    response = checked((yield Request("HEAD", uri, encode_query(query.matching()))))
+    request = Request("HEAD", uri, encode_query(query.matching()))
+    return _total(checked((yield from first_answer(request))))
+
+
+def extent(carrier: Carrier, uri: str) -> Steps[tuple[int, int | None]]:
+    """HEAD a list for the number of its objects, and for its timestamp."""
+    response = checked((yield from first_answer(Request("HEAD", uri))))
+    return _total(response), response.etag
+
+
+def _total(response: Response) -> int:
     total = response.headers.get("total-objects") or response.headers.get("total-records", "")
     if not (total.isascii() and total.isdigit()):
         raise InvalidResponse(response, "the server does not say how many objects there are")
@@ -93,7 +121,7 @@ def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
 
     The newest row is a tombstone, perhaps. A list that nothing ever was in is dated 0.
     """
-    response = checked((yield Request("HEAD", uri)))
+    response = checked((yield from first_answer(Request("HEAD", uri))))
     if response.etag is not None:
         return response.etag
     newest = encode_query({"_since": 0, "_sort": "-last_modified", "_limit": 1})

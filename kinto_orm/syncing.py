@@ -175,7 +175,7 @@ class RowsPlan(SyncPlan):
 
     @property
     def timestamp(self) -> int:
-        """The list's timestamp when it was compared, in milliseconds."""
+        """The moment from which ``again()`` reads on, in milliseconds."""
         return self._held.timestamp
 
     def again(self, rows: Iterable[Any]) -> RowsPlan:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import threading
 from collections.abc import Callable
 from itertools import islice
 
 import pytest
 from conftest import WatchedServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinto_orm import BadRequest, Collection, Connection, NotLoaded, Record, Tombstone
+from kinto_orm.feeds import SETTLING, Progress
 
 Connect = Callable[..., Connection]
 
@@ -44,7 +49,7 @@ def test_changes_are_all_that_is_there_and_was_deleted_oldest_first(
         assert found[4].data.n == 10
         stamps = [one.last_modified or 0 for one in found]
         assert stamps == sorted(stamps)
-        assert feed.timestamp == todo.records.timestamp
+        assert 0 < feed.timestamp < todo.records.timestamp
         assert list(todo.records.changes(since=feed.timestamp)) == []
         assert [one.id for one in todo.records.changes(since=stamps[2])] == ["r0", "r1"]
 
@@ -148,10 +153,11 @@ def test_since_may_come_from_the_list(todo: Collection) -> None:
     assert [one.id for one in todo.records.before(bound).changes(moment)] == ["r1"]
 
 
-def test_a_feed_of_an_empty_list_has_its_timestamp(todo: Collection) -> None:
+def test_a_feed_of_an_empty_list_goes_on_from_a_settled_moment(todo: Collection) -> None:
     feed = todo.records.changes()
+    assert feed.timestamp == 0
     assert list(feed) == []
-    assert feed.timestamp == todo.records.timestamp
+    assert 0 < feed.timestamp <= todo.records.timestamp - 9000
 
 
 def test_changes_of_a_part_of_a_list_are_refused(todo: Collection) -> None:
@@ -206,3 +212,72 @@ def test_tombstones_are_values(todo: Collection) -> None:
     assert stone == Tombstone("r", gone.last_modified or 0)
     assert stone.deleted
     assert "r" in repr(stone)
+
+
+def test_a_timestamp_to_go_on_from_can_be_stored_like_any_number(todo: Collection) -> None:
+    fill(todo, 2)
+    feed = todo.records.changes()
+    assert len(list(feed)) == 2
+    for stored in (
+        pickle.loads(pickle.dumps(feed.timestamp)),
+        copy.deepcopy(feed.timestamp),
+    ):
+        assert stored == feed.timestamp
+        assert list(todo.records.changes(since=stored)) == []
+    state = todo.create_record({"since": feed.timestamp}, id="state")
+    assert not state.changes
+    state.data.since = feed.timestamp
+    assert not state.changes
+    assert todo.get_record("state").data.since == feed.timestamp
+
+
+def test_without_a_clock_the_timestamp_of_the_list_is_one() -> None:
+    progress = Progress("u", 5)
+    progress.begin(newest=100_000, clock=None)
+    progress.give(("a", 95_000))
+    assert progress.timestamp == 90_000
+    assert list(progress.timestamp.seen) == [("a", 95_000)]  # type: ignore[attr-defined]
+    progress.end()
+    assert progress.timestamp == 90_000
+
+
+def test_without_clock_and_timestamp_the_rows_are_all_there_is() -> None:
+    progress = Progress("u", 5_000)
+    progress.begin(newest=None, clock=None)
+    assert progress.timestamp == 5_000
+    progress.give(("a", 9_000))
+    assert progress.timestamp == 5_000
+    progress.give(("b", 50_000))
+    progress.end()
+    assert progress.timestamp == 40_000
+    nothing = Progress("u", 40_000)
+    nothing.begin(newest=None, clock=None)
+    nothing.end()
+    assert nothing.timestamp == 40_000
+
+
+@given(
+    st.lists(st.integers(0, 60_000), max_size=8),
+    st.integers(0, 60_000),
+    st.integers(0, 100_000),
+    st.none() | st.integers(0, 60_000),
+    st.integers(0, 8),
+)
+def test_where_a_feed_goes_on_nothing_is_skipped(
+    stamps: list[int], since: int, clock: int, before: int | None, taken: int
+) -> None:
+    versions = [(f"r{n}", stamp) for n, stamp in enumerate(sorted(stamps)) if stamp > since]
+    if before is not None:
+        versions = [one for one in versions if one[1] < before]
+    progress = Progress("u", since, before)
+    progress.begin(newest=max([*stamps, since]), clock=clock)
+    for version in versions[:taken]:
+        progress.give(version)
+    if taken >= len(versions):
+        progress.end()
+    found = progress.timestamp
+    assert found <= max(clock - SETTLING, 0)
+    assert before is None or found <= max(before - 1, 0)
+    left = [one for one in versions if one[1] > found and one not in found.seen]  # type: ignore[attr-defined]
+    assert left == versions[taken:]
+    assert all(stamp > found for _, stamp in found.seen)  # type: ignore[attr-defined]
