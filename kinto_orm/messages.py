@@ -113,7 +113,8 @@ class Response(NamedTuple):
         """What the server's clock said, in milliseconds: the ``Date`` header, in whole seconds."""
         try:
             moment = parsedate_to_datetime(self.headers.get("date", ""))
-            return int(moment.timestamp()) * 1000
+            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+            return int(aware.timestamp()) * 1000
         except (TypeError, ValueError, OverflowError):
             return None
 
