@@ -86,9 +86,8 @@ class CopyPlan(SyncPlan):
 
     def _container(self, source: Any, destination: Any) -> bool:
         """Compare the objects themselves; whether there is a destination."""
-        held = _fresh(destination)
         try:
-            held.refresh()
+            held = _loaded(destination)
         except NotFound:
             self.created.append(self._made(source, destination))
             return False
@@ -194,13 +193,9 @@ def _siblings(one: Any) -> Any:
     return getattr(one._parent, one.kind.plural)
 
 
-def _fresh(one: Any) -> Any:
-    """A reference to the same object, which shares no edits with it."""
-    return _siblings(one)._reference(one.id)
-
-
 def _loaded(one: Any) -> Any:
-    return _fresh(one).refresh()
+    """The same object as it is on the server, which shares no edits with it."""
+    return _siblings(one)[one.id]
 
 
 def _real_id(bucket: Any) -> str:

@@ -120,7 +120,7 @@ class Listing(LazyList[R]):
                 "list['id'] for the one with that id"
             )
         reference = self._reference(wanted)
-        reference.refresh()
+        self.connection.run(plans.refresh, reference, only=None, params=None)  # never queued
         return reference
 
     @overload

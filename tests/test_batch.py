@@ -385,6 +385,33 @@ def test_reads_in_a_block_are_made_at_once(todo: Collection, server_log: Any) ->
     assert len(log) == 6
 
 
+def test_what_is_got_in_a_block_is_there_at_once_and_no_result(
+    todo: Collection, server_log: Any
+) -> None:
+    filled(todo, 3)
+    kinto, absent = todo.connection, object()
+    with server_log() as log, todo.batch() as batch:
+        first, second = todo.get_record("r0"), todo.records["r1"]
+        assert sent(log) == [[("GET", first.uri)], [("GET", second.uri)]]
+        assert (first.last_modified, second.last_modified) != (None, None)
+        assert todo.records.get("nothing", absent) is absent
+        with pytest.raises(NotFound):
+            todo.get_record("nothing")
+        kinto.get_bucket(todo.bucket.id).get_collection(todo.id)
+        first.data.n = 10
+        first.save()
+        second.save()  # unchanged
+        second.data.n = 11
+        second.save()
+        made = todo.create_record({"n": 12})
+        first.data.n = 13
+        first.save()  # instead of the one before
+        del log[:]
+    assert len(log) == 1
+    assert batch.results == [(one, one) for one in (first, second, second, made)]
+    assert [stored(todo)[one.id]["n"] for one in (first, second, made)] == [13, 11, 12]
+
+
 def test_a_plural_delete_of_a_list_in_a_block_is_made_at_once(
     todo: Collection, server_log: Any
 ) -> None:

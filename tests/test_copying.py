@@ -388,3 +388,19 @@ def test_what_cannot_be_copied_is_said(todo: Collection, bob: Connection) -> Non
     with pytest.raises(BatchError) as failed:
         bob.create_bucket("bobs").create_collection("c").copy_to(bob.bucket("b").collection("c"))
     assert [type(error) for _, error in failed.value.errors] == [Forbidden]
+
+
+def test_a_copy_in_a_block_reads_at_once_and_writes_with_the_block(kinto: Connection) -> None:
+    source = kinto.create_bucket("from").create_collection("c", {"k": 1})
+    source.save_records(Record(f"r{n}", collection=source, data={"n": n}) for n in range(3))
+    other = kinto.bucket("from").collection("d")
+    with kinto.batch():
+        source.copy_to(other)
+        assert not other.exists()
+    assert other.get_record("r2").data.n == 2
+    assert other.refresh().data.k == 1
+    source.data.k = 2
+    source.save()
+    with kinto.batch():
+        assert source.copy_to(other)
+    assert other.refresh().data.k == 2
