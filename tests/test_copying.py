@@ -17,6 +17,7 @@ from kinto_orm import (
     Everyone,
     Forbidden,
     PermissionsHidden,
+    Record,
     SyncPlan,
 )
 
