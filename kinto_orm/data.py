@@ -39,6 +39,12 @@ def _unlock() -> None:
 if hasattr(os, "register_at_fork"):  # another thread of the parent may hold it for ever
     os.register_at_fork(after_in_child=_unlock)
 
+
+def changing() -> threading.RLock:
+    """The lock to hold while what a record hands out is made."""
+    return _changing
+
+
 #: Values that tell by themselves that the field is there, and that nobody can change.
 _GIVEN = ATOMS - {type(None)}
 

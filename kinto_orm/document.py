@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
 
-from kinto_orm.data import Data, fields_of, follow, lend, set_source
+from kinto_orm.data import Data, changing, fields_of, follow, lend, set_source
 from kinto_orm.encoding import OBJECT
 from kinto_orm.errors import NotLoaded
 from kinto_orm.fields import not_all_loaded, owned, thawed, without_parts
@@ -125,8 +125,10 @@ class Document:
         :class:`NotLoaded`, as it would erase the others unseen.
         """
         if self._data is None:
-            partly = self._status is Status.REFERENCE or self._known.only is not None
-            self._data = Data(self._source, self if partly else None)
+            with changing():  # two threads should get the same one
+                if self._data is None:
+                    partly = self._status is Status.REFERENCE or self._known.only is not None
+                    self._data = Data(self._source, self if partly else None)
         return self._data
 
     @data.setter
@@ -157,17 +159,23 @@ class Document:
     def permissions(self) -> Permissions:
         """Who may do what; a read asks the server once where that is not known."""
         if self._permissions is None:
-            self._permissions = Permissions(self.kind, self._load_permissions)
-            if self._status is Status.NEW:
-                self._permissions._new(self._shown or {})
-            elif self._shown is not None:
-                self._permissions._learn(self._shown)
+            with changing():
+                if self._permissions is None:
+                    self._permissions = self._made_permissions()
         return self._permissions
 
     @permissions.setter
     def permissions(self, value: Mapping[str, Any]) -> None:
         if value is not self._permissions:
             self.permissions._replace(value)
+
+    def _made_permissions(self) -> Permissions:
+        made = Permissions(self.kind, self._load_permissions)
+        if self._status is Status.NEW:
+            made._new(self._shown or {})
+        elif self._shown is not None:
+            made._learn(self._shown)
+        return made
 
     def _own_fields(self, value: Any) -> dict[str, Any]:
         """Given data as fields: without the id, which must be this one, and the timestamp."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[!-~\x80-\xff]([ \t!-~\x80-\xff]*[!-~\x80-\xff])?\Z|\Z")
@@ -28,7 +29,7 @@ class Headers(MutableMapping[str, str]):
         self.sent = {**self._without(name), name: value}
 
     def __getitem__(self, name: str) -> str:
-        wanted = name.lower()
+        wanted = name.lower() if isinstance(name, str) else None
         for held, value in self.sent.items():
             if held.lower() == wanted:
                 return value
@@ -49,5 +50,18 @@ class Headers(MutableMapping[str, str]):
     def __len__(self) -> int:
         return len(self.sent)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return _by_lower_name(self) == _by_lower_name(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         return f"<Headers: {', '.join(self.sent)}>"  # their values may be secrets
+
+
+def _by_lower_name(headers: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {
+        name.lower() if isinstance(name, str) else name: value for name, value in headers.items()
+    }

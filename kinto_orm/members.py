@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableSet, Set
+from collections.abc import Iterator, Set
 from typing import Any
 
 import attrs
 
 from kinto_orm.document import Document
 from kinto_orm.kinds import GROUP
-from kinto_orm.principals import Everyone, principals
+from kinto_orm.principals import Everyone, PrincipalSet, principals
 
 
 def checked_members(value: Any) -> list[str]:
@@ -32,7 +32,7 @@ def checked_members(value: Any) -> list[str]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Members(MutableSet[str]):
+class Members(PrincipalSet):
     """The principals in a group: ``+=``, ``-=``, ``add``, ``discard``, ``remove``, ``in``, ``==``.
 
     Takes a string, an :class:`Account`, or several; a group or ``Everyone``, which Kinto
@@ -46,29 +46,14 @@ class Members(MutableSet[str]):
         held = self._group.data.get("members")
         return held if isinstance(held, list) else []
 
-    def __contains__(self, value: object) -> bool:
-        held = self._held()
-        return all(one in held for one in principals(value))
-
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(self._held()))
 
     def __len__(self) -> int:
         return len(set(self._held()))
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, (Set, list, tuple)):
-            return set(self._held()) == set(principals(other))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return repr(list(self))
-
-    @classmethod
-    def _from_iterable(cls, it: Iterable[Any]) -> set[Any]:
-        return set(it)
 
     def add(self, value: Any) -> None:
         """Add a user, or several."""
@@ -83,13 +68,6 @@ class Members(MutableSet[str]):
         if not unwanted.isdisjoint(self._held()):
             self._replace([one for one in self._held() if one not in unwanted])
 
-    def remove(self, value: Any) -> None:
-        """Take users out; ``KeyError`` if one of them is not in."""
-        for one in principals(value):
-            if one not in self._held():
-                raise KeyError(one)
-        self.discard(value)
-
     def clear(self) -> None:
         """Take everybody out."""
         self._replace([])
@@ -101,15 +79,3 @@ class Members(MutableSet[str]):
             held[:] = members  # whoever holds the list goes on holding it
         else:
             data["members"] = members
-
-    def __ior__(self, value: Any) -> Members:  # type: ignore[misc]
-        self.add(value)
-        return self
-
-    def __iadd__(self, value: Any) -> Members:
-        self.add(value)
-        return self
-
-    def __isub__(self, value: Any) -> Members:  # type: ignore[misc]
-        self.discard(value)
-        return self

@@ -9,7 +9,7 @@ Kinto's API reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from kinto_orm.errors import PermissionsHidden
 from kinto_orm.kinds import Kind, attribute_name
@@ -94,6 +94,16 @@ class Permissions(Mapping[str, Principals]):
     def __setitem__(self, name: str, value: Any) -> None:
         self[name]._assign(value)
 
+    def __delattr__(self, name: str) -> NoReturn:
+        held = self._named(name)
+        if held is None:
+            raise AttributeError(self._unknown(name), name=name, obj=self)
+        raise TypeError(f"a permission cannot be deleted; permissions.{name} = [] clears it")
+
+    def __delitem__(self, name: str) -> NoReturn:
+        self[name]
+        raise TypeError(f"a permission cannot be deleted; permissions[{name!r}] = [] clears it")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._each)
 
@@ -105,7 +115,7 @@ class Permissions(Mapping[str, Principals]):
             return NotImplemented
         wanted = {name: other[name] for name in other}
         mine = {name: wanted.pop(name, wanted.pop(attribute_name(name), [])) for name in self}
-        return not wanted and all(self._each[name] == list(who) for name, who in mine.items())
+        return not wanted and all(self._each[name] == who for name, who in mine.items())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -123,6 +133,12 @@ class Permissions(Mapping[str, Principals]):
             if held._edited or held._local
         )
         return f"<Permissions {' '.join(shown)}>"
+
+    def __copy__(self) -> dict[str, list[str]]:
+        return {name: list(held) for name, held in self._each.items()}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, list[str]]:
+        return self.__copy__()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}

@@ -5,11 +5,14 @@ See "Principals" under "Permissions" in Kinto's API reference.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableSet, Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from kinto_orm.permissions import Permissions
+
+Own = TypeVar("Own", bound="PrincipalSet")
 
 #: The principal of everybody, anonymous users included.
 Everyone = "system.Everyone"
@@ -38,7 +41,129 @@ def principals(value: Any) -> list[str]:
     )
 
 
-class Principals(MutableSet[str]):
+class PrincipalSet(MutableSet[str]):
+    """An ordered set of principals, each operator of which takes what :func:`principals` takes.
+
+    A string is one principal everywhere. What operators make is a plain set (a list for ``+``).
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def add(self, value: Any) -> None: ...
+
+    @abstractmethod
+    def discard(self, value: Any) -> None: ...
+
+    def remove(self, value: Any) -> None:
+        """Take principals out; ``KeyError``, and no change, if one of them is not in."""
+        wanted, held = principals(value), set(self)
+        for one in wanted:
+            if one not in held:
+                raise KeyError(one)
+        self.discard(wanted)
+
+    def __contains__(self, value: object) -> bool:
+        wanted = principals(value)
+        return set(self).issuperset(wanted)
+
+    def isdisjoint(self, other: Any) -> bool:
+        """Whether none of the others is in."""
+        return set(self).isdisjoint(principals(other))
+
+    def __eq__(self, other: object) -> bool:
+        if not _comparable(other):
+            return NotImplemented
+        try:
+            wanted = principals(other)
+        except (TypeError, ValueError):  # such as [None]: not equal to any set of principals
+            return False
+        return set(self) == set(wanted)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __le__(self, other: Any) -> bool:
+        return set(self) <= set(principals(other)) if _comparable(other) else NotImplemented
+
+    def __lt__(self, other: Any) -> bool:
+        return set(self) < set(principals(other)) if _comparable(other) else NotImplemented
+
+    def __ge__(self, other: Any) -> bool:
+        return set(self) >= set(principals(other)) if _comparable(other) else NotImplemented
+
+    def __gt__(self, other: Any) -> bool:
+        return set(self) > set(principals(other)) if _comparable(other) else NotImplemented
+
+    def __or__(self, other: Any) -> set[str]:
+        return set(self).union(principals(other))
+
+    def __and__(self, other: Any) -> set[str]:
+        return set(self).intersection(principals(other))
+
+    def __sub__(self, other: Any) -> set[str]:
+        return set(self).difference(principals(other))
+
+    def __rsub__(self, other: Any) -> set[str]:
+        return set(principals(other)).difference(self)
+
+    def __xor__(self, other: Any) -> set[str]:
+        return set(self).symmetric_difference(principals(other))
+
+    __ror__, __rand__, __rxor__ = __or__, __and__, __xor__
+
+    def __add__(self, other: Any) -> list[str]:
+        """These and others, as a list; ``+=`` adds them here."""
+        return list(dict.fromkeys([*self, *principals(other)]))
+
+    def __radd__(self, other: Any) -> list[str]:
+        return list(dict.fromkeys([*principals(other), *self]))
+
+    def __iadd__(self: Own, other: Any) -> Own:
+        self.add(other)
+        return self
+
+    def __ior__(self: Own, other: Any) -> Own:
+        self.add(other)
+        return self
+
+    def __isub__(self: Own, other: Any) -> Own:
+        self.discard(other)
+        return self
+
+    def __iand__(self: Own, other: Any) -> Own:
+        wanted = set(principals(other))
+        self.discard([one for one in self if one not in wanted])
+        return self
+
+    def __ixor__(self: Own, other: Any) -> Own:
+        wanted, held = principals(other), set(self)
+        self.add([one for one in wanted if one not in held])
+        self.discard([one for one in wanted if one in held])
+        return self
+
+    def __copy__(self) -> set[str]:
+        return set(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> set[str]:
+        return set(self)
+
+    if not TYPE_CHECKING:  # a type checker should still find misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"a set of principals has no {name!r}: write += or add(…) to add some, "
+                "-= or discard(…) to take some out, and |, &, -, ^ for sets made of it",
+                name=name,
+                obj=self,
+            )
+
+
+def _comparable(other: object) -> bool:
+    """Whether something is a principal or several, so that it can be compared with a set."""
+    return isinstance(other, (str, Set, list, tuple)) or hasattr(type(other), "principal")
+
+
+class Principals(PrincipalSet):
     """The principals that have one permission: an ordered set that can be edited blindly.
 
     Adding and discarding need no knowledge of what the server holds; reading does, and
@@ -60,31 +185,17 @@ class Principals(MutableSet[str]):
         assert self._local is not None
         return self._local
 
-    def __contains__(self, value: object) -> bool:
-        return all(one in self._known() for one in principals(value))
-
     def __iter__(self) -> Iterator[str]:
         return iter([*self._known()])
 
     def __len__(self) -> int:
         return len(self._known())
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, (Set, list, tuple)):
-            return set(self._known()) == set(principals(other))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         if self._local is not None:
             return repr(self._local)
         edits = [f"+{one}" for one in self._added] + [f"-{one}" for one in self._discarded]
         return f"<not loaded{', ' + ' '.join(edits) if edits else ''}>"
-
-    @classmethod
-    def _from_iterable(cls, it: Iterable[Any]) -> set[Any]:
-        return set(it)
 
     def _edit(self, value: Any) -> list[str]:
         if self._local is None:
@@ -109,32 +220,9 @@ class Principals(MutableSet[str]):
             elif one in self._local:
                 self._local.remove(one)
 
-    def remove(self, value: Any) -> None:
-        """Take principals out; ``KeyError`` if one of them is not in."""
-        for one in principals(value):
-            if one not in self._known():
-                raise KeyError(one)
-            self.discard(one)
-
     def clear(self) -> None:
         """Take everybody out. No request."""
         self._assign([])
-
-    def __ior__(self, value: Any) -> Principals:  # type: ignore[misc]
-        self.add(value)
-        return self
-
-    def __add__(self, value: Any) -> list[str]:
-        """These and others, as a list; ``+=`` adds them here."""
-        return [*self, *(one for one in principals(value) if one not in self)]
-
-    def __iadd__(self, value: Any) -> Principals:
-        self.add(value)
-        return self
-
-    def __isub__(self, value: Any) -> Principals:  # type: ignore[misc]
-        self.discard(value)
-        return self
 
     def _assign(self, value: Any) -> None:
         if value is self:  # the second half of ``permissions.write += …``
