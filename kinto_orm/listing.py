@@ -297,6 +297,7 @@ class Listing(LazyList[R]):
         key: str = "id",
         *,
         delete: bool = False,
+        keep: Iterable[str] = (),
         dry_run: bool = False,
         on_conflict: OnConflict = None,
         progress: bool = False,
@@ -304,8 +305,9 @@ class Listing(LazyList[R]):
         """Make the list hold these rows: create, update and (on request) delete what differs.
 
         ``rows`` are dicts or objects; ``key`` names the field that tells which row is which
-        object. All rows are read before anything is sent, the list once, page by page; writes
-        go out in batches. With ``dry_run`` nothing is sent: look at the plan, then
+        object, ``keep`` those fields that stay where a row does not name them. All rows are
+        read before anything is sent, the list once, page by page, and counted by one HEAD;
+        writes go out in batches. With ``dry_run`` nothing is sent: look at the plan, then
         ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
         ``plan.again(rows)`` compares anew, reading only what changed since.
         """
@@ -317,7 +319,7 @@ class Listing(LazyList[R]):
             raise ValueError(
                 "sync_from() compares whole objects: not after only(), since(), before()"
             )
-        plan = RowsPlan(self, key, delete, on_conflict).again(rows)
+        plan = RowsPlan(self, key, delete, on_conflict, keep).again(rows)
         if not dry_run:
             plan.apply(progress=progress)
         return plan

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from kinto_orm.comparison import stored_alike
 from kinto_orm.document import Document
-from kinto_orm.kinds import COLLECTION, RECORD, Kind
+from kinto_orm.kinds import COLLECTION, GROUP, RECORD, Kind
 from kinto_orm.lost_replies import SET_BY_SERVER
 
 #: What a review puts into a collection (kinto-signer).
@@ -39,13 +39,22 @@ def own_fields(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in theirs}
 
 
-def kept_fields(held: Document, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def kept_fields(
+    held: Document, wanted: Mapping[str, Any], keep: Collection[str] = ()
+) -> dict[str, Any]:
     """What ``held`` should hold to have the wanted fields: it keeps what is the server's.
 
-    Numbers that the server stores in its own way are no difference.
+    So it does with the fields that ``keep`` names, where they are not wanted otherwise.
+    Numbers that the server stores in its own way are no difference; neither are groups
+    whose members are an empty list, or missing.
     """
     now = held._fields()
     wanted = {name: wanted[name] for name in wanted if name not in ("id", "last_modified")}
+    wanted = {**{name: now[name] for name in keep if name in now}, **wanted}
+    if held.kind == GROUP and not wanted.get("members"):
+        wanted.pop("members", None)
+        if "members" in now:
+            wanted["members"] = []
     return {
         **{
             name: now[name] if name in now and stored_alike(value, now[name]) else value

@@ -43,6 +43,9 @@ class SyncPlan(Plan):
     only for what changed since.
     """
 
+    #: Fields that objects keep where nothing is said about them.
+    _keep: Collection[str] = ()
+
     def __init__(self, connection: Connection, uri: str, on_conflict: OnConflict = None) -> None:
         conflicts.check_policy(on_conflict)
         self._connection, self._uri, self._on_conflict = connection, uri, on_conflict
@@ -78,7 +81,7 @@ class SyncPlan(Plan):
     def _settle(self, one: Any, want: Wanted) -> None:
         """Edit an object to be what is wanted."""
         one.revert()
-        one._put_fields(kept_fields(one, want.fields))
+        one._put_fields(kept_fields(one, want.fields, self._keep))
         if want.permissions is not None:
             self._permit(one, want.permissions)
         if one._edited():
@@ -167,10 +170,16 @@ class RowsPlan(SyncPlan):
     """What makes a list hold some rows; see :meth:`Listing.sync_from`."""
 
     def __init__(
-        self, listing: Listing[Any], key: str, delete: bool, on_conflict: OnConflict
+        self,
+        listing: Listing[Any],
+        key: str,
+        delete: bool,
+        on_conflict: OnConflict,
+        keep: Iterable[str] = (),
     ) -> None:
         super().__init__(listing.connection, listing.uri, on_conflict)
         self._listing, self._key, self._delete = listing, key, delete
+        self._keep = _names(keep)
         self._held = Mirror(listing)
 
     @property
@@ -182,7 +191,7 @@ class RowsPlan(SyncPlan):
         """Compare with rows; of the list only what changed since the last time is read."""
         wanted = self._keyed(rows)
         self._held.read()
-        held = self._by_key()
+        held = paired(self._by_key(), wanted)
         self._clear()
         self._compare(self._listing, held, wanted, held if self._delete else ())
         return self
@@ -207,12 +216,14 @@ class RowsPlan(SyncPlan):
             wanted[key] = Wanted(own_fields(self._listing.item.kind, row))
         return wanted
 
-    def _by_key(self) -> dict[bytes, Any]:
-        found: dict[bytes, Any] = {}
+    def _by_key(self) -> dict[bytes | str, Any]:
+        """All objects by their keys; by their ids, as text, those that have none."""
+        found: dict[bytes | str, Any] = {}
         for one in self._held.objects.values():
             one.revert()
             value = one.id if self._key == "id" else one.data.get(self._key)
             if value is None:
+                found[one.id] = one
                 continue
             key = encode(value)
             if key in found:
@@ -221,3 +232,30 @@ class RowsPlan(SyncPlan):
                 )
             found[key] = one
         return found
+
+
+def paired(
+    held: Mapping[bytes | str, Any], wanted: Mapping[bytes, Wanted]
+) -> dict[bytes | str, Any]:
+    """The objects by the keys of the rows that they are to hold.
+
+    A row whose key no object has is about the one with its id, if it has an id, and if no
+    other row is about that object.
+    """
+    found = dict(held)
+    by_id = {one.id: key for key, one in held.items() if key not in wanted}
+    for key, want in wanted.items():
+        id = want.fields.get("id")
+        if key not in held and isinstance(id, str) and id in by_id:
+            found[key] = found.pop(by_id.pop(id))
+    return found
+
+
+def _names(keep: Any) -> Collection[str]:
+    if isinstance(keep, (str, bytes, Mapping)) or not isinstance(keep, Iterable):
+        raise TypeError(f"keep is a list of names of fields, not {keep!r}")
+    names = list(keep)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"keep is a list of names of fields; {name!r} is none")
+    return names

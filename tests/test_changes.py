@@ -281,3 +281,34 @@ def test_where_a_feed_goes_on_nothing_is_skipped(
     left = [one for one in versions if one[1] > found and one not in found.seen]  # type: ignore[attr-defined]
     assert left == versions[taken:]
     assert all(stamp > found for _, stamp in found.seen)  # type: ignore[attr-defined]
+
+
+def test_changes_come_with_permissions_in_batches(todo: Collection, server: WatchedServer) -> None:
+    fill(todo, 30)
+    todo.create_record({}, {"read": ["account:bob"]}, id="shared")
+    todo.delete_record("r3")
+    with server.log() as log:
+        found = list(todo.records.with_permissions().changes())
+        assert [one.id for one in found][-2:] == ["shared", "r3"]
+        assert isinstance(found[-1], Tombstone)
+        assert isinstance(found[-2], Record)
+        assert found[-2].permissions.known
+        assert found[-2].permissions.read == ["account:bob"]
+        assert all(one.permissions.known for one in found[:-1] if isinstance(one, Record))
+    assert [request.method for request in log if "/records" in request.path] == ["GET"]
+    assert [request.path for request in log].count("/v1/batch") == 2  # 30 records, 25 at a time
+
+
+def test_the_bounds_of_the_list_hold_beside_the_argument(todo: Collection) -> None:
+    fill(todo, 5)
+    stamps = [todo.get_record(f"r{n}").last_modified or 0 for n in range(5)]
+    part = todo.records.since(stamps[1]).before(stamps[4])
+    assert [one.id for one in part.changes(since=stamps[0])] == ["r2", "r3"]
+    assert [one.id for one in part.changes(since=stamps[2])] == ["r3"]
+    assert [one.id for one in part.changes()] == ["r2", "r3"]
+
+
+def test_changes_in_another_order_are_refused(todo: Collection, server: WatchedServer) -> None:
+    with server.log() as log, pytest.raises(ValueError, match=r"oldest first: not after order_by"):
+        todo.records.order_by("n").changes()
+    assert log == []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from conftest import SeenRequest, WatchedServer
 
 from kinto_orm import (
@@ -405,3 +406,78 @@ def test_a_copy_in_a_block_reads_at_once_and_writes_with_the_block(kinto: Connec
     with kinto.batch():
         assert source.copy_to(other)
     assert other.refresh().data.k == 2
+
+
+# -- what is not there any more
+
+
+def vanish_collection(copy: Bucket) -> None:
+    copy.collection("todo").delete()
+
+
+def vanish_bucket(copy: Bucket) -> None:
+    copy.connection.delete_bucket(copy.id)
+
+
+def make_bucket_again(copy: Bucket) -> None:
+    copy.connection.delete_bucket(copy.id)
+    copy.connection.create_bucket(copy.id)
+
+
+def make_both_again(copy: Bucket) -> None:
+    copy.connection.delete_bucket(copy.id)
+    copy.connection.create_bucket(copy.id).create_collection("todo")
+
+
+@pytest.mark.parametrize("permissions", [False, True])
+@pytest.mark.parametrize("whole", [False, True], ids=["collection", "bucket"])
+@pytest.mark.parametrize(
+    "vanish", [vanish_collection, vanish_bucket, make_bucket_again, make_both_again]
+)
+def test_a_destination_that_vanished_is_made_again_with_all_that_is_in_it(
+    bucket: Bucket, elsewhere: Connection, vanish: Any, whole: bool, permissions: bool
+) -> None:
+    copy = elsewhere.bucket("copied")
+    source, destination = (
+        (bucket, copy) if whole else (bucket.collection("todo"), copy.collection("todo"))
+    )
+    plan = source.copy_to(destination, permissions=permissions)  # type: ignore[arg-type]
+    plan.again().apply()
+    vanish(copy)
+    plan.again().apply()
+    assert held(copy.collection("todo")) == held(bucket.collection("todo"))
+    if whole:
+        assert copy.groups["friends"].data.members == ["account:bob"]
+        assert held(copy.collection("notes")) == {"n": {"x": 1}}
+    assert not plan.again()
+    assert not plan.verify()
+
+
+def test_what_vanished_while_the_writes_were_pending_is_made_by_the_next_comparison(
+    todo: Collection, elsewhere: Connection
+) -> None:
+    copy = elsewhere.bucket("new").collection("copy")
+    plan = todo.copy_to(copy)
+    todo.record("r3").patch(BasicPatch(data={"n": 33}))
+    plan.again()
+    elsewhere.delete_bucket("new")
+    with pytest.raises(BatchError):
+        plan.apply()
+    plan.again().apply()
+    assert held(copy) == held(todo)
+    assert not plan.verify()
+
+
+def test_groups_without_members_are_copied_and_come_to_rest(
+    bucket: Bucket, elsewhere: Connection, other_server: WatchedServer
+) -> None:
+    requests.put(f"{bucket.url}/groups/bare", auth=("alice", "p4ssw0rd")).raise_for_status()
+    bucket.create_group("empty")
+    copy = elsewhere.bucket("copied")
+    plan = bucket.copy_to(copy)
+    assert copy.groups["bare"].members == copy.groups["empty"].members == []
+    with other_server.log() as log:
+        assert not plan.again()
+        assert not bucket.copy_to(copy)
+        assert not plan.verify()
+    assert writes(log) == []

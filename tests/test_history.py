@@ -16,6 +16,7 @@ from kinto_orm import (
     Collection,
     Connection,
     HistoryEntry,
+    NotLoaded,
 )
 
 Connect = Callable[..., Connection]
@@ -258,3 +259,79 @@ def test_whoever_sees_but_some_objects_sees_their_history_only(
     todo.create_record({}, {"read": ["account:bob"]}, id="shared")
     todo.create_record({}, id="private")
     assert told(bob.bucket("b").history) == [("create", "shared")]
+
+
+# -- parts of the past
+
+
+@pytest.fixture
+def stamps(todo: Collection) -> dict[str, int]:
+    """Records r0 to r4, of which r1 was changed and r2 deleted, and when each was written."""
+    made = {f"r{n}": todo.create_record({"n": n, "x": n}, id=f"r{n}") for n in range(5)}
+    found = {id: one.last_modified or 0 for id, one in made.items()}
+    made["r1"].data.n = 10
+    found["changed"] = made["r1"].save().last_modified or 0
+    found["deleted"] = made["r2"].delete().last_modified or 0
+    return found
+
+
+def test_the_past_of_what_was_changed_since_and_before(
+    todo: Collection, stamps: dict[str, int]
+) -> None:
+    records, last = todo.records, stamps["r4"]
+    assert ids(records.since(stamps["r2"]).at(last)) == ["r4", "r3"]
+    assert ids(records.before(stamps["r2"]).at(last)) == ["r1", "r0"]
+    assert ids(records.since(stamps["r0"]).before(stamps["r3"]).at(last)) == ["r2", "r1"]
+    # What was changed later had been changed before, at that moment.
+    assert ids(records.since(stamps["r4"]).at(stamps["changed"])) == ["r1"]
+    assert ids(records.before(stamps["r3"]).at(stamps["changed"])) == ["r2", "r0"]
+    assert ids(records.since(stamps["deleted"]).at(stamps["deleted"])) == []
+    assert ids(records.since(stamps["r0"]).at(stamps["deleted"])) == ["r1", "r4", "r3"]
+
+
+def test_the_past_of_some_fields(todo: Collection, stamps: dict[str, int]) -> None:
+    (first, *_) = todo.records.only("n").at(stamps["changed"])
+    assert (first.id, dict(first.data), first.last_modified) == (
+        "r1",
+        {"n": 10},
+        stamps["changed"],
+    )
+    with pytest.raises(NotLoaded):
+        first.data["x"]
+
+
+def test_the_past_with_the_permissions_of_that_moment(
+    todo: Collection, server: WatchedServer
+) -> None:
+    record = todo.create_record({}, {"read": ["account:bob"]}, id="r")
+    then = now(todo)
+    record.permissions.read = ["account:dan"]
+    record.save()
+    later = now(todo)
+    assert todo.connection.capabilities
+    with server.log() as log:
+        (past,) = todo.records.with_permissions().at(then)
+        assert past.permissions.read == ["account:bob"]
+        assert past.permissions.write == ["account:alice"]
+        (past,) = todo.records.with_permissions().at(later)
+        assert past.permissions.read == ["account:dan"]
+    assert all("/history" in request.path for request in log)
+
+
+def test_the_past_is_read_in_pages_of_the_list(
+    todo: Collection, stamps: dict[str, int], server: WatchedServer
+) -> None:
+    assert todo.connection.capabilities
+    with server.log() as log:
+        assert len(ids(todo.records.page_size(2).at(stamps["deleted"]))) == 4
+    assert {request.query["_limit"] for request in log} == {"2"}
+
+
+def test_a_past_in_another_order_is_refused(todo: Collection, server: WatchedServer) -> None:
+    assert todo.connection.capabilities
+    with server.log() as log:
+        with pytest.raises(ValueError, match=r"newest first: not after order_by\(\)"):
+            todo.records.order_by("n").at(1)
+        with pytest.raises(ValueError, match=r"with_params.*: x"):
+            todo.records.with_params(x=1).at(1)
+    assert log == []

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+import requests
 from conftest import SeenRequest, WatchedServer
 
 from kinto_orm import (
@@ -406,3 +407,123 @@ def test_a_sync_in_a_block_joins_its_batch(todo: Collection, server: WatchedServ
 def test_progress_counts_the_writes(todo: Collection, capsys: pytest.CaptureFixture[str]) -> None:
     todo.records.sync_from(rows(7), progress=True)
     assert "7/7" in capsys.readouterr().err
+
+
+# -- groups
+
+
+def test_groups_without_members_come_to_rest(kinto: Connection, server: WatchedServer) -> None:
+    bucket = kinto.create_bucket("b")
+    given: list[Row] = [{"id": "a"}, {"id": "b", "members": []}, {"id": "c", "title": "x"}]
+    assert len(bucket.groups.sync_from(given).created) == 3
+    with server.log() as log:
+        assert not bucket.groups.sync_from(given, delete=True)
+        assert not bucket.groups.sync_from([{"id": "a", "members": ()}, *given[1:]])
+    assert writes(log) == []
+
+
+def test_a_group_that_was_made_without_any_members_is_no_difference(
+    kinto: Connection, server: WatchedServer
+) -> None:
+    """A bare PUT makes a group without the field."""
+    bucket = kinto.create_bucket("b")
+    bare = requests.put(f"{bucket.url}/groups/bare", auth=("alice", "p4ssw0rd"))
+    assert "members" not in bare.json()["data"]
+    with server.log() as log:
+        assert not bucket.groups.sync_from([{"id": "bare"}], delete=True)
+        assert not bucket.groups.sync_from([{"id": "bare", "members": []}])
+    assert writes(log) == []
+    assert bucket.groups.sync_from([{"id": "bare", "members": ["account:bob"]}])
+    assert bucket.groups["bare"].members == ["account:bob"]
+
+
+def test_members_that_a_row_does_not_name_go_unless_they_are_kept(kinto: Connection) -> None:
+    bucket = kinto.create_bucket("b")
+    bucket.create_group("g", {"members": ["account:bob"]})
+    assert not bucket.groups.sync_from([{"id": "g"}], keep=["members"])
+    plan = bucket.groups.sync_from([{"id": "g"}])
+    assert len(plan.updated) == 1
+    assert bucket.groups["g"].data == {"members": []}
+    assert not plan.again([{"id": "g"}])
+
+
+# -- rows by key
+
+
+def test_with_delete_a_list_holds_exactly_the_rows(any_server: WatchedServer) -> None:
+    with any_server.connect("alice") as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        todo.records.create_many(
+            [{"id": "a", "slug": "a"}, {"id": "none"}, {"id": "null", "slug": None}]
+        )
+        given = [{"slug": "a", "n": 1}, {"slug": "b", "n": 2}]
+        plan = todo.records.sync_from(given, key="slug")
+        assert plan.deleted == []
+        plan = todo.records.sync_from(given, key="slug", delete=True)
+        assert sorted(one.id for one in plan.deleted) == ["none", "null"]
+        assert sorted(held(todo).values(), key=lambda row: row["slug"]) == given
+        assert not plan.again(given)
+
+
+def test_an_id_beside_the_key_is_an_id(todo: Collection) -> None:
+    for bad in ([], 5, "a/b"):
+        with pytest.raises(InvalidId):
+            todo.records.sync_from([{"id": bad, "slug": "a"}], key="slug")
+
+
+def test_a_row_without_an_object_of_its_key_is_about_the_one_with_its_id(todo: Collection) -> None:
+    todo.records.create_many([{"id": "keyless", "n": 1}, {"id": "other", "slug": "old"}])
+    given = [{"id": "keyless", "slug": "a"}, {"id": "other", "slug": "b"}, {"slug": "c"}]
+    plan = todo.records.sync_from(given, key="slug", delete=True)
+    assert (len(plan.created), len(plan.updated), plan.deleted) == (1, 2, [])
+    assert {**held(todo), plan.created[0].id: {"slug": "c"}} == held(todo)
+    assert held(todo)["keyless"] == {"slug": "a"}
+    assert held(todo)["other"] == {"slug": "b"}
+    assert not todo.records.sync_from(given, key="slug", delete=True)
+
+
+# -- fields that stay
+
+
+def test_fields_of_the_server_stay_where_a_row_does_not_name_them(todo: Collection) -> None:
+    todo.records.create_many(
+        [
+            {"id": "a", "name": "A", "enrolled": 5, "old": 1},
+            {"id": "b", "name": "B", "enrolled": 7},
+            {"id": "c", "name": "C"},
+        ]
+    )
+    given = [
+        {"id": "a", "name": "A2"},
+        {"id": "b", "name": "B", "enrolled": 8},
+        {"id": "c", "name": "C"},
+        {"id": "d", "name": "D"},
+    ]
+    plan = todo.records.sync_from(given, keep=["enrolled"])
+    assert held(todo) == {
+        "a": {"name": "A2", "enrolled": 5},
+        "b": {"name": "B", "enrolled": 8},
+        "c": {"name": "C"},
+        "d": {"name": "D"},
+    }
+    assert not plan.again(given)
+    todo.record("a").patch(BasicPatch(data={"enrolled": 6}))
+    assert not plan.again(given)
+    assert todo.records.sync_from(given).updated
+    assert held(todo)["a"] == {"name": "A2"}
+
+
+def test_kept_fields_go_with_a_key_and_with_null(todo: Collection) -> None:
+    todo.create_record({"slug": "a", "enrolled": {"n": 1}, "x": 1}, id="id-of-a")
+    keep = (name for name in ["enrolled", "x"])  # any iterable
+    todo.records.sync_from([{"slug": "a", "x": None}], key="slug", keep=keep, delete=True)
+    assert held(todo) == {"id-of-a": {"slug": "a", "enrolled": {"n": 1}, "x": None}}
+
+
+@pytest.mark.parametrize("keep", ["enrolled", b"enrolled", 5, None, [5], {"enrolled": True}])
+def test_what_names_no_fields_is_refused(
+    todo: Collection, server: WatchedServer, keep: Any
+) -> None:
+    with server.log() as log, pytest.raises(TypeError, match="keep is a list of names"):
+        todo.records.sync_from([{"id": "a"}], keep=keep)
+    assert log == []
