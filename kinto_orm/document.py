@@ -7,7 +7,7 @@ tell it what the server answered.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import copy, deepcopy
+from copy import deepcopy
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
@@ -350,19 +350,41 @@ class Document:
 
     def _copy(self: Self) -> Self:
         """Another object like this one, edits included, which shares nothing with it."""
-        other = copy(self)
+        other = self._twin()
         other._source = thawed(self._source)
         if self._data is not None:
             other._data = Data(thawed(fields_of(self._data)))
             other._mark_source()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)
-        other._queued_in = None
         return other
+
+    def _twin(self: Self) -> Self:
+        """Another object with the very same state, to be changed before it is given out."""
+        other = type(self).__new__(type(self))
+        other.__setstate__(self.__getstate__())
+        return other
+
+    def __copy__(self: Self) -> Self:
+        return self._copy()
+
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        # Of the place where an object is there is only one: its parent and its connection.
+        other = memo[id(self)] = self._copy()
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
+        state["_queued_in"] = None  # the batch is here, and so is whatever it sends
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def _elsewhere(self, data: Mapping[str, Any]) -> Document:
         """The same object as the server holds it now, beside this one."""
-        other = copy(self)
+        other = self._twin()
         other._begin(self._id, self._parent, Status.REFERENCE)
         other._take(data, None)
         return other

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Resource")
 
 
-@attrs.define(eq=False, repr=False, init=False)
+@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
 class Resource(Document):
     """An object on a Kinto server.
 
