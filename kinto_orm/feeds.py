@@ -9,6 +9,8 @@ what is later than that.
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -76,14 +78,18 @@ class Progress:
     def _seen_before(self) -> set[Version]:
         return set(self.since.seen_of(self.url)) if isinstance(self.since, Position) else set()
 
-    def begin(self, newest: int | None, clock: int | None) -> None:
-        """Note the list's timestamp and the server's clock, as the first answer says them."""
+    def begin(self, newest: int | None, clock: int | None, took: int = 0) -> None:
+        """Note the list's timestamp and the server's clock, as the first answer says them.
+
+        ``took``: for how many milliseconds that was waited for. The rows may be those of the
+        moment when the server began to answer, and its clock is read when it is done.
+        """
         if self._begun:
             return
         self._begun = True
         self.newest = newest
         # No clock is later than the newest timestamp that it gave.
-        now = newest if clock is None else clock
+        now = newest if clock is None else clock - took
         self._settled = None if now is None else max(now - SETTLING, 0)
 
     def is_over(self, version: Version) -> bool:
@@ -170,9 +176,15 @@ def _changes(listing: Listing[R], progress: Progress) -> Generator[R | Tombstone
     connection = listing.connection
     pages = paging.Pages(listing.uri, query.first_page(connection.page_size, tombstones=True))
     reading = Reading(lambda pages: connection.run(paging.read_page, pages), pages, 0, None)
+    started = time.monotonic()
+
+    def begin() -> None:
+        took = math.ceil((time.monotonic() - started) * 1000)
+        progress.begin(pages.timestamp, pages.clock, took)
+
     with contextlib.closing(reading):
         for rows in reading:
-            progress.begin(pages.timestamp, pages.clock)
+            begin()
             reading.ahead()
             versions = [(row["id"], row["last_modified"]) for row in rows]
             end = next((n for n, one in enumerate(versions) if progress.is_over(one)), len(rows))
@@ -182,7 +194,7 @@ def _changes(listing: Listing[R], progress: Progress) -> Generator[R | Tombstone
                 yield item
             if end < len(rows):
                 break
-    progress.begin(pages.timestamp, pages.clock)
+    begin()
     progress.end()
 
 

@@ -241,6 +241,13 @@ def test_without_a_clock_the_timestamp_of_the_list_is_one() -> None:
     assert progress.timestamp == 90_000
 
 
+def test_the_time_that_an_answer_takes_is_not_taken_for_settled() -> None:
+    progress = Progress("u", 0)
+    progress.begin(newest=99_000, clock=100_000, took=8_000)
+    progress.end()
+    assert progress.timestamp == 82_000
+
+
 def test_without_clock_and_timestamp_the_rows_are_all_there_is() -> None:
     progress = Progress("u", 5_000)
     progress.begin(newest=None, clock=None)
