@@ -16,6 +16,8 @@ from kinto_orm.schemas import Stored
 from kinto_orm.uris import check_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kinto_orm.batch import Block
     from kinto_orm.connection import Connection
     from kinto_orm.copying import CopyPlan
@@ -125,7 +127,7 @@ class Bucket(Resource):
         self,
         id: str | Collection,
         *,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> Collection:
@@ -182,7 +184,7 @@ class Bucket(Resource):
         self,
         id: str | Group,
         *,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> Group:

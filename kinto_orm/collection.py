@@ -115,7 +115,7 @@ class Collection(Resource):
         self,
         id: str | Record,
         *,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> Record:

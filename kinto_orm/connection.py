@@ -257,7 +257,7 @@ class Connection(Server):
         self,
         id: str | Bucket,
         *,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> Bucket:

@@ -18,6 +18,8 @@ from kinto_orm.uris import check_id
 from kinto_orm.writes import WHOLE, Known
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kinto_orm.feeds import ChangeFeed
     from kinto_orm.history import Past
     from kinto_orm.operations import Ignored, Verb
@@ -327,7 +329,7 @@ class Listing(LazyList[R]):
     def _delete_one(
         self,
         wanted: Any,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
     ) -> R:

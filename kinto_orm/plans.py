@@ -8,6 +8,7 @@ run) carries the requests, and says first what the road can carry.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from kinto_orm.answers import are_permissions, is_object, is_server_info
@@ -28,7 +29,7 @@ from kinto_orm.queries import encode_query
 from kinto_orm.timestamps import timestamp
 from kinto_orm.writes import Known, Write, writes
 
-Timestamp = int | str | None
+Timestamp = int | str | datetime | None
 
 
 def load(carrier: Carrier, document: Document) -> Steps[None]:

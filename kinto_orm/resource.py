@@ -15,6 +15,8 @@ from kinto_orm.uris import check_id, new_id
 from kinto_orm.writes import WHOLE, Known
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kinto_orm.batch import Block
     from kinto_orm.connection import Connection
     from kinto_orm.operations import Ignored
@@ -106,7 +108,7 @@ class Resource(Document):
     def save(
         self: Self,
         safe: bool | None = None,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         on_conflict: OnConflict = None,
     ) -> Self:
         """Send what changed, in the smallest request that says exactly that; or nothing.
@@ -152,7 +154,7 @@ class Resource(Document):
     def delete(
         self: Self,
         safe: bool | None = None,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
         if_exists: bool = False,
     ) -> Self:
         """DELETE the object, and what is in it; with ``If-Match`` where it was loaded.
@@ -195,7 +197,7 @@ class Resource(Document):
         self: Self,
         changes: BasicPatch | MergePatch | JSONPatch,
         safe: bool | None = None,
-        if_match: int | str | None = None,
+        if_match: int | str | datetime | None = None,
     ) -> Self:
         """PATCH with just this, sent as it is. Edits that were not saved stay pending.
 

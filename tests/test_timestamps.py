@@ -145,3 +145,7 @@ def test_every_verb_takes_datetimes(kinto: Connection) -> None:
     assert [one.id for one in todo.records.changes(since=past)] == ["a"]
     assert [one.id for one in todo.changeset(since=past).records] == ["a"]
     assert todo.records.modified_since(past)
+    made = todo.get_record("a").last_modified
+    assert made is not None
+    exactly = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=made)
+    assert todo.delete_record("a", if_match=exactly).deleted
