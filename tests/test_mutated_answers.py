@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from kinto_orm import Collection, Connection, KintoError, Record
 
-EXAMPLES = int(os.environ.get("KINTO_ORM_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("KINTO_ORM_EXAMPLES", "200"))
 
 #: What stands where something else was.
 ODD = [
@@ -205,7 +205,7 @@ def world(server: WatchedServer) -> Iterator[World]:
 @given(
     verb=st.sampled_from(list(VERBS)),
     answer=st.integers(0, 2),
-    place=st.integers(0, 120),
+    place=st.integers(0, 2**16),
     odd=st.sampled_from([*ODD, REMOVED]),
     edited=st.booleans(),
     behind_the_times=st.booleans(),
