@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from kinto_orm import paging
+from kinto_orm.answers import are_permissions, is_id, is_object
 from kinto_orm.document import Document
 from kinto_orm.encoding import encode
 from kinto_orm.entries import Entries, Entry
+from kinto_orm.errors import KintoError
 from kinto_orm.lists import LazyList
 from kinto_orm.queries import Query
 from kinto_orm.writes import Known
@@ -45,7 +47,11 @@ class HistoryEntry(Entry):
     def date(self) -> datetime:
         """When it was, an aware ``datetime``."""
         # Before Python 3.11, "Z" is not read.
-        return datetime.fromisoformat(self.fields["date"].replace("Z", "+00:00"))
+        text = self.fields["date"]
+        try:
+            return datetime.fromisoformat(text.replace("Z", "+00:00"))
+        except (AttributeError, TypeError, ValueError):
+            raise KintoError(f"the server gave {text!r} for the date of a change") from None
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -108,6 +114,21 @@ def _as_kept(name: str, value: Any) -> Any:
     return value.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
+def _check(entry: HistoryEntry) -> None:
+    """Refuse an entry of which no record can be made again."""
+    fields = entry.fields
+    target = fields.get("target")
+    of_record = fields.get("resource_name") != "record" or (
+        isinstance(target, Mapping)
+        and is_object(target.get("data"))
+        and is_id(target["data"].get("id"))
+        and fields.get("record_id") == target["data"]["id"]
+        and are_permissions(target.get("permissions", {}))
+    )
+    if not of_record or not {"resource_name", "action"} <= fields.keys():
+        raise KintoError(f"the history entry {fields.get('id')} tells of no record: {entry!r}")
+
+
 class Past(Generic[R]):
     """The records of a collection at a moment, newest first; each iteration asks anew.
 
@@ -137,6 +158,7 @@ class Past(Generic[R]):
         )
         seen: set[str] = set()
         for entry in entries:
+            _check(entry)
             if entry.resource_name == "collection":
                 if entry.action == "delete":
                     return  # and with it all records that came before

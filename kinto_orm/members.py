@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kinto_orm.document import Document
+from kinto_orm.errors import KintoError
 from kinto_orm.kinds import GROUP
 from kinto_orm.principals import Everyone, PrincipalSet, principals
 
@@ -44,7 +45,11 @@ class Members(PrincipalSet):
 
     def _held(self) -> list[str]:
         held = self._group.data.get("members")
-        return held if isinstance(held, list) else []
+        if not isinstance(held, list):
+            return []
+        if not all(isinstance(one, str) for one in held):
+            raise KintoError(f"the members of {self._group.uri} are no principals: {held!r}")
+        return held
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(self._held()))

@@ -327,3 +327,52 @@ def test_a_token_that_is_none_is_no_login(told: Any) -> None:
 
 def test_a_token_is_taken_as_it_is() -> None:
     assert _token(appended({"access_token": "ey.J0-_~+/="}), "Example") == "ey.J0-_~+/="
+
+
+# -- other lists
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"target": None},
+        {"target": {}},
+        {"target": {"data": []}},
+        {"target": {"data": {"id": "..", "last_modified": NOW}}},
+        {"target": {"data": {"id": "r", "last_modified": -1}}},
+        {"target": {"data": {"id": "r", "last_modified": NOW}, "permissions": []}},
+        {"record_id": ["r"]},
+        {"record_id": "other"},
+    ],
+    ids=repr,
+)
+def test_a_record_is_not_made_of_a_history_that_tells_of_none(
+    talk: Talk, spoilt: dict[str, Any]
+) -> None:
+    target = {"data": {"id": "r", "last_modified": NOW, "n": 1}, "permissions": {}}
+    entry = {"id": "e", "last_modified": NOW, "action": "update", "resource_name": "record"}
+    entry = {**entry, "record_id": "r", "target": target}
+    right = talk(Answer(200, {}, {"data": [entry]}))
+    assert [record.data.n for record in right.records.at(NOW)] == [1]
+    wrong = talk(Answer(200, {}, {"data": [{**entry, **spoilt}]}))
+    with pytest.raises(KintoError, match="tells of no record"):
+        list(wrong.records.at(NOW))
+
+
+@pytest.mark.parametrize("date", [5, None, "yesterday", [], {}], ids=repr)
+def test_what_is_no_date_of_a_change_is_an_error_of_this_library(talk: Talk, date: Any) -> None:
+    entry = {"id": "e", "last_modified": NOW, "action": "update", "date": date}
+    todo = talk(Answer(200, {}, {"data": [entry]}))
+    with pytest.raises(KintoError, match="date"):
+        todo.bucket.history.first().date  # noqa: B018
+
+
+@pytest.mark.parametrize("members", [[5], [None], [["a"]], ["a", {}]], ids=repr)
+def test_members_that_are_no_principals_are_an_error_of_this_library(
+    talk: Talk, members: Any
+) -> None:
+    body = {"data": {"id": "g", "last_modified": NOW, "members": members}, "permissions": {}}
+    group = talk(Answer(200, {}, body)).bucket.group("g")
+    for verb in (list, len, repr, lambda held: "a" in held, lambda held: held.add("b")):
+        with pytest.raises(KintoError, match="no principals"):
+            verb(group.members)
