@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import date
+from enum import Enum
 from typing import Any
 
-from kinto_orm.encoding import ATOMS, OBJECT, written_date
+from kinto_orm.encoding import ATOMS, OBJECT, WRITTEN, written
 from kinto_orm.fields import Fields, thawed
 
 _ABSENT = object()
@@ -23,8 +23,12 @@ def same(a: Any, b: Any) -> bool:
             return False
         return repr(a) == repr(b) if kind is float else bool(a == b)  # -0.0 is not 0.0
     if isinstance(a, (list, tuple)):
+        if isinstance(b, Enum):
+            return same(a, b.value)
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, OBJECT):
+        if isinstance(b, Enum):
+            return same(a, b.value)
         if not isinstance(b, OBJECT) or len(a) != len(b):
             return False
         for name, value in a.items():  # quicker than all(…), and this is what saving is made of
@@ -36,7 +40,11 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _same_scalar(a: Any, b: Any) -> bool:
-    """The rest: dates, and subclasses of strings and numbers."""
+    """The rest: dates and their like, and subclasses of strings and numbers."""
+    if isinstance(a, Enum):
+        return same(a.value, b)
+    if isinstance(b, Enum):
+        return same(a, b.value)
     a, b = _as_sent(a), _as_sent(b)
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
@@ -46,11 +54,11 @@ def _same_scalar(a: Any, b: Any) -> bool:
 
 
 def _as_sent(value: Any) -> Any:
-    """The text that is sent for a date; what cannot be sent is equal to no text."""
-    if not isinstance(value, date):
+    """What is sent for a date or its like; what cannot be sent is equal to nothing else."""
+    if not isinstance(value, WRITTEN):
         return value
     try:
-        return written_date(value)
+        return written(value)
     except ValueError:
         return value
 

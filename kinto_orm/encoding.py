@@ -6,7 +6,9 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timezone
+from enum import Enum
 from typing import Any
+from uuid import UUID
 
 #: What holds no other values, by exact type: most of all JSON, and quick to tell.
 ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -14,8 +16,14 @@ ATOMS = frozenset({str, int, float, bool, type(None)})
 #: What is an object in JSON, for ``isinstance``: a dict is told apart sooner than a Mapping.
 OBJECT = (dict, Mapping)
 
-#: More than Kinto accepts (it fails before), and safe for json's own recursion.
-MAX_DEPTH = 500
+#: Kinto's own recursion ends somewhat above, in a 500.
+MAX_DEPTH = 400
+
+#: What stands for another value of JSON, for ``isinstance``: :func:`written` says which.
+WRITTEN = (date, Enum, UUID)
+
+#: The integers that a server keeps; it makes floats of all others.
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
 def written_date(value: date) -> str:
@@ -35,9 +43,19 @@ def written_date(value: date) -> str:
     return value.isoformat()
 
 
+def written(value: Any) -> Any:
+    """What is sent for one of :data:`WRITTEN`: the text of a date or a UUID, the value of an Enum.
+
+    Raises what :func:`written_date` does.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    return written_date(value) if isinstance(value, date) else str(value)
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, date):
-        return written_date(value)
+    if isinstance(value, WRITTEN):
+        return written(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
@@ -53,11 +71,12 @@ _encode = json.JSONEncoder(
 
 
 def encode(value: Any, name: str = "") -> bytes:
-    """``value`` as compact UTF-8 JSON, dates as in :func:`written_date`.
+    """``value`` as compact UTF-8 JSON, dates and their like as in :func:`written`.
 
     Raises ``TypeError`` or ``ValueError`` naming the path of what cannot be sent, from
     ``name`` on: values that are not JSON, keys that are not strings, numbers that are not
-    finite, strings with a NUL or half a surrogate pair, and nesting that no server takes.
+    finite, integers that the server would round, strings with a NUL or half a surrogate
+    pair, and nesting that no server takes.
     """
     try:
         text = _encode(value)
@@ -71,7 +90,10 @@ def encode(value: Any, name: str = "") -> bytes:
 
 
 def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
-    """Whether json has turned a key into a string, or written deeper than servers read."""
+    """Whether json has turned a key into a string, or written more than servers read.
+
+    That is: deeper, or integers of more digits than they keep.
+    """
     if depth > MAX_DEPTH:
         return True
     if isinstance(value, OBJECT):
@@ -85,7 +107,11 @@ def _passed_unnoticed(value: Any, depth: int = 0) -> bool:
     else:
         return False
     for child in children:
-        if type(child) not in ATOMS and _passed_unnoticed(child, depth + 1):
+        kind = type(child)
+        if kind is int:
+            if not _SMALLEST <= child <= _LARGEST:
+                return True
+        elif kind not in ATOMS and _passed_unnoticed(child, depth + 1):
             return True
     return False
 
@@ -103,9 +129,15 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
             raise ValueError(f"{where} is {value}, which JSON has no form for; use None")
         if isinstance(value, str):
             _check_text(value, where)
-        elif isinstance(value, date):
+        elif isinstance(value, int):
+            if _rounded(value):
+                raise ValueError(
+                    f"{where} is an integer of {value.bit_length()} bits, which the server would "
+                    "round: it keeps those from -2**63 to 2**64-1; use a string, or a float"
+                )
+        elif isinstance(value, WRITTEN):
             try:
-                written_date(value)
+                written(value)
             except ValueError as error:
                 raise ValueError(f"{where} {error}") from None
         elif isinstance(value, Mapping):
@@ -115,11 +147,25 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
                         f"{where} has the key {key!r}: the keys of a JSON object are strings"
                     )
                 _check_text(key, f"a key of {where}")
-        elif value is not None and not isinstance(value, (bool, int, float, list, tuple)):
+        elif value is not None and not isinstance(value, (float, list, tuple)):
             raise TypeError(
                 f"{where} is a {type(value).__name__}, which JSON has no form for; "
-                "use dict, list, str, int, float, bool, None, datetime or date"
+                "use dict, list, str, int, float, bool, None, datetime, date, UUID or Enum"
             )
+
+
+def _rounded(number: int) -> bool:
+    """Whether a server, which makes a float of such an integer, would lose digits of it.
+
+    A float is written with up to 17 digits, and may have come back from a server as an integer.
+    """
+    if _SMALLEST <= number <= _LARGEST:
+        return False
+    try:
+        kept = float(number)
+    except OverflowError:
+        return True
+    return int(kept) != number and len(str(abs(number)).rstrip("0")) > 17
 
 
 def _check_text(text: str, where: str) -> None:
@@ -134,6 +180,8 @@ def _walk(body: Any) -> Iterator[tuple[str, Any]]:
     stack: list[tuple[str, Any]] = [("", body)]
     while stack:
         path, value = stack.pop()
+        if isinstance(value, Enum):
+            value = value.value
         yield path, value
         if isinstance(value, Mapping):
             stack.extend((f"{path}\0.{key}", child) for key, child in value.items())
