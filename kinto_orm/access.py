@@ -6,10 +6,11 @@ Kinto's API reference.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm import paging
 from kinto_orm.entries import Entries, Entry
 
 
@@ -34,7 +35,6 @@ class Access(Entries[PermissionEntry]):
     fields = frozenset(
         ["uri", "resource_name", "id", "bucket_id", "collection_id", "group_id", "record_id"]
     )
-    needs: ClassVar[tuple[str, ...]] = ("uri",)
 
     @property
     def uri(self) -> str:
@@ -42,6 +42,11 @@ class Access(Entries[PermissionEntry]):
 
     def _item(self, row: dict[str, Any]) -> PermissionEntry:
         return PermissionEntry(row)
+
+    def _pages(self) -> paging.Pages:
+        # The entries have no timestamps of their own, nor do all have an id.
+        query = self.query.first_page(self.connection.page_size)
+        return paging.Pages(self.uri, query, ["uri"])
 
     def _reading(self) -> Any:
         self.connection.requires("permissions_endpoint")

@@ -104,6 +104,11 @@ class Document:
         return self._uri
 
     @property
+    def url(self) -> str:
+        """Where the object is on the web; of one without a connection, the ``uri``."""
+        return self.uri
+
+    @property
     def last_modified(self) -> int | None:
         """The timestamp of the version that is held here, in milliseconds; also its ETag.
 

@@ -60,6 +60,7 @@ class History(Entries[HistoryEntry]):
 
     bucket: Document
 
+    moving = False
     fields = frozenset(
         {"id", "last_modified", "date", "action", "uri", "user_id", "resource_name", "target"}
         | {"bucket_id", "collection_id", "group_id", "record_id"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from kinto_orm import paging
+from kinto_orm import once, paging
 from kinto_orm.queries import Query, whole_number
 from kinto_orm.reading import Reading
 
@@ -26,8 +26,11 @@ class LazyList(ABC, Generic[T]):
     """A list on the server: immutable, and re-iterable.
 
     Each iteration asks anew, ``ceil(N / page)`` GETs for N objects, and holds at most two
-    pages: the next one is asked for while the one before is used. Making, narrowing or
-    showing a list makes no request. The newest object comes first. See "Filtering",
+    pages and the ids of what it gave: the next page is asked for while the one before is used.
+    It gives each object once, whatever is saved meanwhile: what others have saved since the
+    first page comes in the end, which takes some more GETs. What is made meanwhile may be
+    given, too, but not what this program makes. Making, narrowing or showing a list makes no
+    request. The newest object comes first. See "Filtering",
     "Sorting" and "Pagination" in Kinto's API reference.
     """
 
@@ -36,8 +39,8 @@ class LazyList(ABC, Generic[T]):
 
     #: The fields that there can be, where they are known.
     fields: ClassVar[Collection[str] | None] = None
-    #: The fields without which a row is not what it should be.
-    needs: ClassVar[tuple[str, ...]] = paging.OBJECT
+    #: Whether what is in the list can be saved, and so move in it.
+    moving: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -76,14 +79,24 @@ class LazyList(ABC, Generic[T]):
 
     def _reading(self) -> Reading:
         query = self.query
-        pages = paging.Pages(self.uri, query.first_page(self.connection.page_size), self.needs)
+        pages = self._pages()
         if query.stop is not None and query.stop <= query.start:
             pages.query = None  # nothing is wanted
         return Reading(
-            lambda pages: self.connection.run(paging.read_page, pages),
+            lambda pages: self.connection.run(once.read_new_page, pages),
             pages,
             query.start,
             query.stop,
+        )
+
+    def _pages(self) -> paging.Pages:
+        connection = self.connection
+        return once.OncePages(
+            connection.server_url,
+            self.uri,
+            self.query,
+            connection.page_size,
+            moving=self.moving,
         )
 
     def first(self) -> T | None:

@@ -24,6 +24,7 @@ from kinto_orm.errors import (
 )
 from kinto_orm.fields import thawed
 from kinto_orm.lost_replies import own_delete, own_write
+from kinto_orm.made import note_made
 from kinto_orm.messages import JSON, Carrier, Request, Response, Steps, precondition
 from kinto_orm.queries import encode_query
 from kinto_orm.timestamps import timestamp
@@ -204,6 +205,7 @@ def create(
             raise
         document._become(*envelope(response))
         return False
+    note_made(document.url)
     return True
 
 
