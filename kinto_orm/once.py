@@ -42,7 +42,7 @@ class OncePages(Pages):
         self._ascending = (query.sort or "").split(",")[0] == "last_modified"
         self._list_url = f"{server_url}{uri}"
         self._made: Made | None = None
-        self._given: set[str] = set()
+        self._met: set[str] = set()
         self._changed = False
         self._begun = False
         #: The ids of those that were not met, once they are known.
@@ -74,14 +74,20 @@ class OncePages(Pages):
         if self._made is None:
             return rows  # the only page
         ids = [row["id"] for row in rows]
-        if self._changed or not self._given.isdisjoint(ids):
+        if self._changed or not self._met.isdisjoint(ids):
             rows = [row for row in rows if self._is_new(row["id"]) and not self._is_later(row)]
             ids = [row["id"] for row in rows]
-        self._given.update(ids)
+        self._met.update(ids)
         return rows
 
+    def given(self, rows: list[Row]) -> list[Row]:
+        # This page may have been read before it was known here that an object had been made.
+        if self.owed is None or self._made is None or not self._made.ids:
+            return rows
+        return [row for row in rows if row["id"] not in self._made.ids]
+
     def _is_new(self, id: str) -> bool:
-        return id not in self._given and (self._made is None or id not in self._made.ids)
+        return id not in self._met and (self._made is None or id not in self._made.ids)
 
     @property
     def recent(self) -> Query:

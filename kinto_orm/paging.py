@@ -56,6 +56,10 @@ class Pages:
         except (TypeError, KeyError, IndexError):
             return False
 
+    def given(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What of a page is to be given when it is its turn, perhaps long after it was read."""
+        return rows
+
     def turn(self, response: Response, rows: list[dict[str, Any]]) -> None:
         """Take the query of the next page, on the same URI and never on another host.
 

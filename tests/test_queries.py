@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 from conftest import SeenRequest, WatchedServer
+from faults import FaultProxy
+from faults import fail as faulty
 
 from kinto_orm import (
     BasicPatch,
@@ -442,6 +445,52 @@ def test_nothing_is_left_running_when_a_loop_is_left(todo: Collection) -> None:
     assert readers() == []
     assert len(list(todo.records.page_size(4))) == 12
     assert readers() == []
+
+
+@pytest.mark.parametrize("fault", ["delay", "503"])
+def test_leaving_a_loop_does_not_wait_for_the_page_ahead_and_its_retries(
+    todo: Collection, server: WatchedServer, fault: str
+) -> None:
+    fill(todo, 12)
+    release = threading.Event()
+
+    def late(answer: bytes) -> bytes:
+        release.wait(30)
+        return answer
+
+    def leave(records: Any) -> None:
+        for number, _ in enumerate(records):
+            if number == 2:
+                break
+
+    def fail(records: Any) -> None:
+        with contextlib.suppress(KeyError):
+            for number, _ in enumerate(records):
+                if number == 3:
+                    raise KeyError
+
+    def stop(records: Any) -> None:
+        pages = records.pages()
+        next(pages)
+        reading = iter(records)
+        for _ in range(3):
+            next(reading)
+        reading.close()
+        pages.close()
+
+    with FaultProxy(server.url) as proxy:
+        auth = server.create_account("carol")
+        todo.bucket.permissions.read.add("account:carol")
+        todo.bucket.save()
+        hanging = late if fault == "delay" else faulty(503, "Retry-After: 20")
+        for way in (leave, fail, stop):
+            with Connection(proxy.url, auth) as kinto:
+                proxy.next("", hanging, *([hanging] if way is not stop else ["", hanging]))
+                started = time.monotonic()
+                way(kinto.bucket("b").collection("todo").records.page_size(4))
+                assert time.monotonic() - started < 2
+            proxy.forget()
+        release.set()
 
 
 def test_a_failure_of_the_next_page_comes_when_it_is_needed(

@@ -235,3 +235,33 @@ def test_entries_of_the_history_that_come_meanwhile_are_not_given(todo: Collecti
             record.data.n += 1
             record.save()
         assert met == before
+
+
+def test_an_object_is_not_given_to_who_makes_it_although_its_answer_comes_late(
+    todo: Collection, other: Collection
+) -> None:
+    stored, looked = threading.Event(), threading.Event()
+
+    def asked(request: Any) -> None:
+        if "_fields=id" in request.query:
+            stored.wait(10)
+
+    def answered(response: Any) -> None:
+        if "_fields=id" in response.request.query:
+            looked.set()
+        elif response.request.uri.endswith("/new"):
+            stored.set()
+            assert looked.wait(10)
+
+    watched = todo.with_options(event_hooks={"request": [asked], "response": [answered]})
+    met = []
+    for number, record in enumerate(watched.records.page_size(5)):
+        met.append(record.id)
+        if number == 0:
+            theirs = other.get_record("r00")
+            theirs.data.n = 1
+            theirs.save()
+        if number == NUMBER - 2:
+            watched.create_record({}, id="new")
+    assert stored.is_set()
+    assert sorted(met) == sorted(EVERYTHING)
