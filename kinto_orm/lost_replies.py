@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from kinto_orm.answers import are_permissions, is_object
 from kinto_orm.comparison import stored_alike
 from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.messages import Request, Response, Steps
@@ -40,14 +41,14 @@ def own_write(document: Document, sent: Snapshot, refusal: Response) -> Steps[He
         return None
     details = refusal.body.get("details") if isinstance(refusal.body, dict) else None
     existing = details.get("existing") if isinstance(details, dict) else None
-    if not isinstance(existing, dict) or not _holds(document, sent, existing):
+    if not is_object(existing) or not _holds(document, sent, existing):
         return None
     if not sent.permissions:
         return existing, None
     answer = yield Request("GET", document.uri)
     held = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
     data, permissions = held.get("data"), held.get("permissions") or {}
-    if not isinstance(data, dict) or not _holds(document, sent, data):
+    if not is_object(data) or not are_permissions(permissions) or not _holds(document, sent, data):
         return None
     added = _added_to_write(sent.permissions, permissions)
     if added is None or (added and not added <= (yield from _ourselves())):
@@ -107,4 +108,4 @@ def _ourselves() -> Steps[set[str]]:
     answer = yield Request("GET", "/")
     root = answer.body if isinstance(answer.body, dict) else {}
     user = root.get("user")
-    return {user["id"] if isinstance(user, dict) and "id" in user else "system.Everyone"}
+    return {str(user["id"]) if isinstance(user, dict) and "id" in user else "system.Everyone"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,10 +16,12 @@ from loopback import Answer, Received, loopback
 from kinto_orm import (
     BatchError,
     Collection,
+    Conflict,
     Connection,
     InvalidId,
     InvalidResponse,
     KintoError,
+    Record,
     TransportError,
     transport,
 )
@@ -39,8 +42,6 @@ Talk = Callable[..., Any]
 @pytest.fixture
 def talk() -> Iterator[Talk]:
     """`talk(answer)`: a collection of a server that gives this answer to everything but `GET /`."""
-    import contextlib
-
     with contextlib.ExitStack() as stack:
 
         def talk(answer: Answer | Callable[[Received], Answer], hello: Any = HELLO) -> Collection:
@@ -327,6 +328,27 @@ def test_a_token_that_is_none_is_no_login(told: Any) -> None:
 
 def test_a_token_is_taken_as_it_is() -> None:
     assert _token(appended({"access_token": "ey.J0-_~+/="}), "Example") == "ey.J0-_~+/="
+
+
+@pytest.mark.parametrize("timestamp", NO_TIMESTAMPS, ids=repr)
+def test_what_stands_in_the_way_is_not_taken_for_an_own_write_if_it_is_no_object(
+    talk: Talk, timestamp: Any
+) -> None:
+    existing = {"id": "r", "n": 1, "last_modified": timestamp}
+    statuses = [502, 412]
+
+    def reply(request: Received) -> Answer:
+        status = statuses.pop(0)
+        return Answer(status, {}, {"details": {"existing": existing}})
+
+    todo = talk(reply).with_options(retry=1, retry_after=0)
+    record = Record("r", collection=todo, data={"n": 1})
+    with pytest.raises(Conflict) as caught:
+        record.save()
+    assert statuses == []
+    assert caught.value.remote is None
+    assert record.changes
+    assert record.last_modified is None
 
 
 # -- other lists

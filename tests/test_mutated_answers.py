@@ -19,7 +19,7 @@ from faults import FaultProxy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinto_orm import Collection, Connection, KintoError, Record
+from kinto_orm import BatchError, Collection, Connection, KintoError, Record
 
 EXAMPLES = int(os.environ.get("KINTO_ORM_EXAMPLES", "200"))
 
@@ -248,4 +248,6 @@ def test_only_errors_of_this_library_come_out_and_objects_stay_what_they_were(
             world.proxy.forget()
         if failure is not None:
             assert str(failure)
-            assert held(record) == before
+            # A batch may have failed for another one.
+            done = isinstance(failure, BatchError) and record in failure.succeeded
+            assert done or held(record) == before
