@@ -96,6 +96,15 @@ class Connection(Server):
     def __repr__(self) -> str:
         return f"<Connection {self.server_url}>"
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = name in ("server_url", "transport") and name not in vars(self)
+        if not (made or name in ("safe", "page_size", "plan") or name.startswith("_")):
+            raise AttributeError(
+                f"{name!r} of a connection cannot be set; with_options(…) gives one with other "
+                "options, and headers[name] = … sets a header"
+            )
+        super().__setattr__(name, value)
+
     @property
     def headers(self) -> MutableMapping[str, str]:
         """The headers of every request; changes take effect at once."""

@@ -171,7 +171,7 @@ class Document:
 
     @permissions.setter
     def permissions(self, value: Mapping[str, Any]) -> None:
-        if value is not self._permissions:
+        if value is None or value is not self._permissions:
             self.permissions._replace(value)
 
     def _made_permissions(self) -> Permissions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 import attrs
 
@@ -124,6 +124,18 @@ class Listing(LazyList[R]):
         reference = self._reference(wanted)
         self.connection.run(plans.refresh, reference, only=None, params=None)  # never queued
         return reference
+
+    def __setitem__(self, wanted: object, value: object) -> NoReturn:
+        raise TypeError(
+            "a list is not assigned to: create(…) makes an object, update_or_create(id, data=…) "
+            "makes it or sets its fields, and what was read is changed by its own save()"
+        )
+
+    def __delitem__(self, wanted: object) -> NoReturn:
+        raise TypeError(
+            "nothing is deleted from a list with del: list[id].delete() deletes an object, "
+            "filter(…).delete() all that match"
+        )
 
     @overload
     def get(self, id: str) -> R | None: ...
