@@ -6,12 +6,14 @@ Kinto's API reference.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
 from kinto_orm import paging
 from kinto_orm.entries import Entries, Entry
+
+_UNDATED = "what a user may do has no timestamps that Kinto could compare; filter what you get"
 
 
 class PermissionEntry(Entry):
@@ -39,6 +41,23 @@ class Access(Entries[PermissionEntry]):
     @property
     def uri(self) -> str:
         return "/permissions"
+
+    @property
+    def timestamp(self) -> int:
+        """Raises ``ValueError``: what a user may do has no date on the server."""
+        raise ValueError(_UNDATED)
+
+    def modified_since(self, moment: Any) -> bool:
+        """Raises ``ValueError``, see :attr:`timestamp`."""
+        raise ValueError(_UNDATED)
+
+    def since(self, timestamp: Any) -> NoReturn:
+        """Raises ``ValueError``, see :attr:`timestamp`."""
+        raise ValueError(_UNDATED)
+
+    def before(self, timestamp: Any) -> NoReturn:
+        """Raises ``ValueError``, see :attr:`timestamp`."""
+        raise ValueError(_UNDATED)
 
     def _item(self, row: dict[str, Any]) -> PermissionEntry:
         return PermissionEntry(row)

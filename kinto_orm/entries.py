@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from kinto_orm.fields import thawed
+from kinto_orm.fields import plain, thawed
 from kinto_orm.lists import LazyList
 
 E = TypeVar("E", bound="Entry")
@@ -35,6 +35,11 @@ class Entry:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.fields]
 
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, as a plain dict of its own."""
+        copy: dict[str, Any] = plain(self.fields)
+        return copy
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.fields.items())
         return f"{type(self).__name__}({shown})"
@@ -43,6 +48,9 @@ class Entry:
 @attrs.frozen(eq=False, repr=False)
 class Entries(LazyList[E]):
     """A lazy list of entries, which have no totals on the server: ``count()`` reads them."""
+
+    def _as_dict(self, item: E) -> dict[str, Any]:
+        return item.to_dict()
 
     def __getitem__(self: L, wanted: slice) -> L:
         """``list[:20]``: a shorter list. No request."""

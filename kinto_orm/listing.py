@@ -57,6 +57,9 @@ class Listing(LazyList[R]):
     def _item(self, row: dict[str, Any]) -> R:
         return next(self._listed([row]))
 
+    def _as_dict(self, item: R) -> dict[str, Any]:
+        return item.to_dict()
+
     def _items(self, rows: list[dict[str, Any]]) -> Iterable[R]:
         return self._permitted(rows) if self.permissions else self._listed(rows)
 
@@ -78,34 +81,6 @@ class Listing(LazyList[R]):
             items = list(self._listed(rows[start : start + size]))
             load_permissions(self.connection, items)
             yield from items
-
-    @property
-    def timestamp(self) -> int:
-        """When the list last changed, deletions included, in milliseconds: one HEAD."""
-        return self.connection.run(paging.list_timestamp, self.uri)
-
-    def modified_since(self, moment: Any) -> bool:
-        """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
-        return self.connection.run(paging.modified_since, self.uri, timestamp(moment))
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """All objects as plain dicts, with ``id`` and ``last_modified``."""
-        return list(self.iter_dicts())
-
-    def iter_dicts(self) -> Iterator[dict[str, Any]]:
-        """The same one by one, for pandas, csv, or JSON lines."""
-        for item in self:
-            yield item.to_dict()
-
-    def to_pandas(self) -> Any:
-        """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError(
-                'to_pandas() needs pandas: pip install "kinto_orm[pandas]"'
-            ) from error
-        return pandas.DataFrame(self.iter_dicts())
 
     @overload
     def __getitem__(self, wanted: str) -> R: ...
@@ -157,13 +132,6 @@ class Listing(LazyList[R]):
         return self._reference(wanted).exists()
 
     # -- narrowing
-
-    def only(self: L, *names: str) -> L:
-        """Just these fields (dotted paths reach inwards): objects that know no others.
-
-        They save what changed in them, never a ``PUT`` that would erase the rest.
-        """
-        return self._with(self.query.narrowed(names, self.fields))
 
     def with_permissions(self: L) -> L:
         """With permissions: fetched in batches, one request for each ``batch_max_requests``."""

@@ -13,6 +13,7 @@ import attrs
 from kinto_orm import once, paging
 from kinto_orm.queries import Query, whole_number
 from kinto_orm.reading import Reading
+from kinto_orm.timestamps import timestamp
 
 if TYPE_CHECKING:
     from kinto_orm.connection import Connection
@@ -113,6 +114,38 @@ class LazyList(ABC, Generic[T]):
         """Whether there is anything: one HEAD."""
         return self.count() > 0
 
+    @property
+    def timestamp(self) -> int:
+        """When the list last changed, deletions included, in milliseconds: one HEAD."""
+        return self.connection.run(paging.list_timestamp, self.uri)
+
+    def modified_since(self, moment: Any) -> bool:
+        """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
+        return self.connection.run(paging.modified_since, self.uri, timestamp(moment))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """All objects as plain dicts, with ``id`` and ``last_modified``."""
+        return list(self.iter_dicts())
+
+    def iter_dicts(self) -> Iterator[dict[str, Any]]:
+        """The same one by one, for pandas, csv, or JSON lines."""
+        for item in self:
+            yield self._as_dict(item)
+
+    @abstractmethod
+    def _as_dict(self, item: T) -> dict[str, Any]:
+        """What was listed, as a plain dict."""
+
+    def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                'to_pandas() needs pandas: pip install "kinto_orm[pandas]"'
+            ) from error
+        return pandas.DataFrame(self.iter_dicts())
+
     # -- narrowing
 
     def filter(self: L, **wanted: Any) -> L:
@@ -132,6 +165,13 @@ class LazyList(ABC, Generic[T]):
     def order_by(self: L, *names: str) -> L:
         """Sorted by fields, ``"-name"`` for descending; objects without the field come last."""
         return self._with(self.query.sorted(names, self.fields))
+
+    def only(self: L, *names: str) -> L:
+        """Just these fields (dotted paths reach inwards): objects that know no others.
+
+        They save what changed in them, never a ``PUT`` that would erase the rest.
+        """
+        return self._with(self.query.narrowed(names, self.fields))
 
     def since(self: L, timestamp: Any) -> L:
         """Those changed after a moment: milliseconds, an ETag, a datetime; no deletions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,10 @@ from kinto_orm.queries import Query, encode_query
 
 #: The fields without which a row is not an object.
 OBJECT = ("id", "last_modified")
+
+
+#: What can stand in a URL.
+_QUERY = re.compile(r"[!-~]+")
 
 
 class Pages:
@@ -68,8 +73,7 @@ class Pages:
         """
         if not self._read:
             self.timestamp, self.clock = response.etag, response.clock
-        link = response.headers.get("next-page")
-        self.query = urlsplit(link).query if link else None
+        self.query = _next_query(response)
         self._read += 1
         if not rows:
             self.query = None  # nothing follows an empty page, whatever the link says
@@ -90,6 +94,20 @@ def first_answer(request: Request) -> Steps[Response]:
     """
     response = yield request
     return (yield request) if response.status == 500 else response
+
+
+def _next_query(response: Response) -> str | None:
+    """The query string of the page that follows, if there is one."""
+    link = response.headers.get("next-page")
+    if not link:
+        return None
+    try:
+        query = urlsplit(link).query
+    except ValueError:
+        query = ""
+    if not _QUERY.fullmatch(query):  # without one it would be the first page once more
+        raise InvalidResponse(response, f"the address of the next page is no URL: {link[:100]!r}")
+    return query
 
 
 def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:

@@ -335,3 +335,51 @@ def test_a_past_in_another_order_is_refused(todo: Collection, server: WatchedSer
         with pytest.raises(ValueError, match=r"with_params.*: x"):
             todo.records.with_params(x=1).at(1)
     assert log == []
+
+
+def test_a_history_is_asked_like_any_list(any_server: WatchedServer) -> None:
+    with any_server.connect("alice") as kinto:
+        bucket = kinto.create_bucket("b")
+        todo = bucket.create_collection("todo")
+        for n in range(5):
+            todo.create_record({"n": n})
+        history = bucket.history.filter(resource_name="record")
+        entries = list(history)
+        moments = [entry.last_modified for entry in entries]
+        assert moments == sorted(moments, reverse=True)
+        with any_server.log() as log:
+            newest = bucket.history.timestamp
+        assert [request.method for request in log] == ["HEAD"]
+        assert newest >= moments[0]
+        assert not bucket.history.modified_since(newest)
+        assert [e.last_modified for e in history.since(moments[2])] == moments[:2]
+        assert [e.last_modified for e in history.before(moments[2])] == moments[3:]
+        assert [e.last_modified for e in history.since(moments[4]).before(moments[1])] == moments[
+            2:4
+        ]
+        assert [len(page) for page in history.page_size(2).pages()] == [2, 2, 1]
+        assert history.since(moments[2]).count() == 2
+        assert history.order_by("last_modified").first() == entries[-1]
+        (part,) = history.only("user_id")[:1]
+        assert part.user_id == "account:alice"
+        assert set(part.to_dict()) == {"id", "last_modified", "user_id"}
+        rows = history.to_dicts()
+        assert rows == [entry.to_dict() for entry in entries]
+        assert [type(rows[0]["target"]), rows[0]["target"]["data"]["n"]] == [dict, 4]
+        assert list(history.to_pandas()["action"]) == ["create"] * 5
+        todo.create_record({})
+        assert bucket.history.modified_since(newest)
+        for entry in history.page_size(1)[:2]:
+            assert entry.last_modified > moments[1]
+
+
+def test_what_a_user_may_do_has_no_timestamps(kinto: Connection) -> None:
+    access = kinto.permissions
+    for ask in (
+        lambda: access.since(1_795_228_850_605),
+        lambda: access.before(1_795_228_850_605),
+        lambda: access.timestamp,
+        lambda: access.modified_since(1_795_228_850_605),
+    ):
+        with pytest.raises(ValueError, match="no timestamps"):
+            ask()

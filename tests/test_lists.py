@@ -270,6 +270,29 @@ def test_a_relative_link_is_followed_too(link: str) -> None:
     assert [request.target.partition("?")[0] for request in server.received] == ["/v1/buckets"] * 2
 
 
+NO_URLS = ["http://[::1/v1/buckets?_token=t", "//[", "http://[x]?_token=t", "no URL"]
+NO_PAGES = ["/v1/buckets", "/v1/buckets?", "/v1/buckets?_token=t t", "/v1/buckets?_token=\x7f"]
+
+
+@pytest.mark.parametrize("link", [*NO_URLS, *NO_PAGES, "?_token=\xe9"])
+def test_a_next_page_that_is_no_url_is_an_invalid_response(link: str) -> None:
+    row = {"id": "a", "last_modified": 1}
+
+    def answer(request: Received) -> Answer:
+        return Answer(200, {"Next-Page": link}, {"data": [row]})
+
+    with loopback(answer) as server, Connection(server.url, retry=0) as kinto:
+        for read in (
+            lambda: list(kinto.buckets),
+            lambda: list(kinto.buckets.changes()),
+            lambda: kinto.buckets.delete(),
+        ):
+            with pytest.raises(InvalidResponse, match="next page is no URL"):
+                read()
+            assert len(server.received) <= 1
+            server.received.clear()
+
+
 @pytest.mark.parametrize("before", [0, 1, 4])
 @pytest.mark.parametrize("circle", [1, 2, 3, 7])
 def test_a_server_that_repeats_its_pages_for_ever_ends_with_an_invalid_response(
