@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from kinto_orm import conflicts
+from kinto_orm import conflicts, plans
 from kinto_orm.document import Document
 from kinto_orm.envelopes import exchange
 from kinto_orm.errors import BatchError
@@ -73,6 +73,8 @@ class Batch:
             self._queue[operation.place] = operation
         else:
             operation.rehearse()
+            if verb is plans.refresh:  # what is edited from now on is not to be dropped
+                operation.options = {**options, "dropped": plans.edits_of(document)}
             operation.after = earlier  # what to send depends on how that one ends
             self._enqueue(operation)
         self._keep_in_mind(operation)

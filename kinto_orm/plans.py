@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kinto_orm.answers import are_permissions, is_object, is_server_info
-from kinto_orm.document import Document, Status
+from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.errors import (
     Conflict,
     DeletedError,
@@ -51,15 +51,35 @@ def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
     document._take_permissions(envelope(response)[1] or {})
 
 
+class Edits(NamedTuple):
+    """What was edited here when somebody asked for a refresh, and is to be dropped."""
+
+    fields: Snapshot
+    replaced: bool
+    granted: Mapping[str, Any]
+
+
+def edits_of(document: Document) -> Edits:
+    """The edits that there are now."""
+    principals = document._permissions
+    return Edits(
+        document._snapshot(document._difference(), permissions=False),
+        document._replaced,
+        principals._pending() if principals is not None else {},
+    )
+
+
 def refresh(
     carrier: Carrier,
     document: Document,
     only: tuple[str, ...] | None,
     params: Mapping[str, Any] | None,
+    dropped: Edits | None = None,
 ) -> Steps[None]:
     """GET, conditional where all that is asked for is held already.
 
-    Drops local edits, but for those made since it was asked for.
+    Drops local edits, but for those made since it was asked for: ``dropped`` are those that
+    there were then, where it begins later than that.
     """
     wanted = Known(only)
     held = document._status is Status.LOADED and document._known in (wanted, Known())
@@ -67,19 +87,18 @@ def refresh(
     if held and carrier.not_modified and document.last_modified is not None:
         headers["If-None-Match"] = f'"{document.last_modified}"'
     asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
-    edits = document._snapshot(document._difference(), permissions=False)
-    replaced, principals = document._replaced, document._permissions
-    granted = principals._pending() if principals is not None else {}
+    edits = edits_of(document) if dropped is None else dropped
     response = yield Request("GET", document.uri, encode_query(asked), headers)
     if response.status == 304 and headers:
         data, permissions = document._as_loaded(wanted), None
     else:
         data, permissions = envelope(checked(response))
-    if principals is not None and principals._pending() == granted:
+    principals = document._permissions
+    if principals is not None and principals._pending() == edits.granted:
         principals._revert()
-    if replaced:
+    if edits.replaced:
         document._replaced = False
-    document._take(data, permissions, sent=edits, known=wanted)
+    document._take(data, permissions, sent=edits.fields, known=wanted)
 
 
 def exists(carrier: Carrier, document: Document) -> Steps[bool]:

@@ -371,6 +371,24 @@ def test_an_edit_after_a_refresh_in_the_block_is_not_dropped_by_it(real: Collect
 # Reads
 
 
+def test_an_edit_after_a_refresh_that_waits_for_a_save_is_not_dropped_by_it(
+    real: Collection,
+) -> None:
+    (record,) = filled(real, 1, kept=0)
+    record.permissions.read += BOB
+    with real.batch():
+        record.data.n = 1
+        record.save()
+        record.data.dropped = True
+        record.refresh()
+        record.data.kept = 2
+        record.permissions.read += CAROL
+        record.save()
+    assert stored(real)["r0"] == {"n": 1, "kept": 2}
+    assert not record.changes
+    assert set(real.get_record("r0").permissions.read) == {BOB, CAROL}
+
+
 def test_reads_in_a_block_are_made_at_once(todo: Collection, server_log: Any) -> None:
     filled(todo, 3)
     with server_log() as log, todo.batch():
