@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kinto_orm import explicit_patches, plans
-from kinto_orm.comparison import same
+from kinto_orm.comparison import stored_alike
 from kinto_orm.document import Document, Status
 from kinto_orm.encoding import encode
 from kinto_orm.errors import Conflict, IntegrityError, InvalidResponse
@@ -155,7 +155,7 @@ def _moved(record: Document, data: Mapping[str, Any], names: set[str]) -> bool:
         return [fields[name]] if name in fields else []
 
     names = {name for name in names if record._known.covers(name)} - {"id", "last_modified"}
-    return not all(same(form(record._source, name), form(data, name)) for name in names)
+    return not all(stored_alike(form(record._source, name), form(data, name)) for name in names)
 
 
 def _take(

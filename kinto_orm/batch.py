@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kinto_orm import conflicts, plans
+from kinto_orm.deadlines import within
 from kinto_orm.document import Document
 from kinto_orm.envelopes import exchange
 from kinto_orm.errors import BatchError
@@ -108,11 +109,12 @@ class Batch:
         """Send all that is queued, in as few requests as the server allows."""
         try:
             left = self._queue
-            while ready := next_round(left):
-                size = self.connection.batch_size if len(ready) > 1 else 1
-                for chunk in chunks(ready, size):
-                    self._carry(chunk)
-                left = [operation for operation in left if not operation.ended]
+            with within(self.connection.transport.deadline):
+                while ready := next_round(left):
+                    size = self.connection.batch_size if len(ready) > 1 else 1
+                    for chunk in chunks(ready, size):
+                        self._carry(chunk)
+                    left = [operation for operation in left if not operation.ended]
             for operation in self._queue:
                 error = operation.error
                 if error is not None and not isinstance(error, operation.ignore):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from kinto_orm.encoding import ATOMS, OBJECT, WRITTEN, written
+from kinto_orm.encoding import ATOMS, OBJECT, WRITTEN, own_number, written
 from kinto_orm.fields import Fields, thawed
 
 _ABSENT = object()
@@ -54,9 +54,14 @@ def _same_scalar(a: Any, b: Any) -> bool:
 
 
 def _as_sent(value: Any) -> Any:
-    """What is sent for a date or its like; what cannot be sent is equal to nothing else."""
-    if not isinstance(value, WRITTEN):
+    """What is sent for a date or its like, and for a number of numpy's.
+
+    What cannot be sent is equal to nothing else.
+    """
+    if type(value) in ATOMS or isinstance(value, OBJECT):
         return value
+    if not isinstance(value, WRITTEN):
+        return own_number(value)
     try:
         return written(value)
     except ValueError:
@@ -77,6 +82,7 @@ def stored_alike(mine: Any, stored: Any) -> bool:
             and len(mine) == len(stored)
             and all(map(stored_alike, mine, stored))
         )
+    mine, stored = _as_sent(mine), _as_sent(stored)
     if _number(mine) and _number(stored):
         if mine == stored:
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from kinto_orm import plans
 from kinto_orm.document import Document, Status
@@ -12,10 +12,15 @@ from kinto_orm.fields import thawed
 from kinto_orm.messages import Carrier, Steps
 from kinto_orm.writes import Known
 
-#: "merge", "mine", "theirs", or a function from the Conflict to the data to save.
+D = TypeVar("D", bound=Document)
+
+#: One of the policies, or a function from the Conflict to the data to save.
 OnConflict: TypeAlias = "str | Callable[[Conflict], Mapping[str, Any]] | None"
 
-POLICIES = ("merge", "mine", "theirs")
+#: Who has the last word where both sides changed a field, for each policy that merges.
+_MERGES = {"merge-mine": "mine", "merge-theirs": "theirs", "merge": None}
+
+POLICIES = (*_MERGES, "mine", "theirs")
 
 #: How many other writers a save may meet before it gives up. Each meeting is progress of
 #: somebody else's, so that a save that meets them all is not in a circle.
@@ -26,7 +31,7 @@ def check_policy(on_conflict: OnConflict) -> None:
     """Refuse anything but a policy, before something is sent."""
     if on_conflict is not None and on_conflict not in POLICIES and not callable(on_conflict):
         raise ValueError(
-            f"on_conflict is 'merge', 'mine', 'theirs' or a function, not {on_conflict!r}"
+            f"on_conflict is {', '.join(map(repr, POLICIES))} or a function, not {on_conflict!r}"
         )
 
 
@@ -82,6 +87,37 @@ def _gone(document: Document, error: ResponseError) -> bool:
     return document._status is Status.LOADED and error.request.uri == document.uri
 
 
+def update_or_create(
+    carrier: Carrier,
+    document: D,
+    *,
+    data: Mapping[str, Any],
+    permissions: Mapping[str, Any],
+    safe: bool,
+    anew: Callable[[], D],
+) -> Steps[tuple[D, bool]]:
+    """Create an object, or set these fields and permissions of the one that is there.
+
+    Whoever calls this has seen no version of it: where it is changed or deleted in between, it
+    begins anew. The object, and whether it was made.
+    """
+    for left in reversed(range(MEETINGS)):
+        if (yield from plans.create(carrier, document, safe=True, if_not_exists=True)):
+            return document, True
+        document.data.update(data)
+        for name, who in permissions.items():
+            document.permissions[name] = who
+        try:
+            yield from plans.save(carrier, document, safe=safe)
+        except (Conflict, NotFound) as error:
+            if not left or not (isinstance(error, Conflict) or _gone(document, error)):
+                raise
+            document = anew()
+        else:
+            break
+    return document, False
+
+
 class _WayBack:
     """What a document was before anything was resolved, in case nothing comes of it."""
 
@@ -116,10 +152,10 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
             data = {**remote._source, "last_modified": remote.last_modified}
             document._become(data, remote._shown)
         return False
-    if on_conflict == "merge":
+    if isinstance(on_conflict, str) and on_conflict in _MERGES:
         if remote is None:
             raise error  # an edit and a deletion have no middle
-        merge(document, remote)
+        merge(document, remote, _MERGES[on_conflict])
         return True
     fields = document._fields()
     if callable(on_conflict):
@@ -149,10 +185,11 @@ def _asked(
     return document._own_fields(answer)
 
 
-def merge(document: Document, remote: Document) -> None:
+def merge(document: Document, remote: Document, winner: str | None = None) -> None:
     """Put the local edits on top of what the server holds now. No request.
 
-    Raises :class:`MergeError`, and changes nothing, where both sides changed a field.
+    Where both sides changed a field the ``winner`` ("mine" or "theirs") has the last word;
+    without one, raises :class:`MergeError`, and changes nothing.
     """
     plans.refuse_deleted(document)
     if remote._status is not Status.LOADED or remote._known not in (Known(), document._known):
@@ -164,8 +201,14 @@ def merge(document: Document, remote: Document) -> None:
 
     base: Mapping[str, Any] = {} if document._status is Status.NEW else document._source
     theirs = document._known.part(remote._source)
-    fields, clashes = merged(base, document._fields(), theirs)
-    if clashes:
+    fields, clashes = merged(
+        base,
+        document._fields(),
+        theirs,
+        sets=document.kind.sets,
+        winner=winner or "mine",
+    )
+    if clashes and winner is None:
         names = ", ".join(
             f"{path}: {mine!r} here, {theirs!r} there (was {old!r})"
             for path, (old, mine, theirs) in clashes.items()

@@ -42,6 +42,8 @@ class Connection(Server):
 
     - ``headers`` are sent with every request.
     - ``timeout``, in seconds: one number, or (to connect, to read); ``None`` waits for ever.
+    - ``deadline``: seconds for one call with all its repetitions, pauses and slow answers; then
+      it is a :class:`ReadTimeout`. ``None``, the default, sets no end.
     - ``retry``: how often a request is repeated after a failure that may pass (no connection,
       no reply, 409, 429, 502, 503, 504); ``retry_after``: how many seconds later, by default
       what the server says, or longer each time; ``respect_backoff=False`` does not wait where
@@ -63,6 +65,7 @@ class Connection(Server):
         *,
         headers: Mapping[str, str] | None = None,
         timeout: Timeout = (5, 60),
+        deadline: float | None = None,
         retry: int = 3,
         retry_after: float | None = None,
         respect_backoff: bool = True,
@@ -76,6 +79,7 @@ class Connection(Server):
             auth=auth,
             headers=headers or {},
             timeout=timeout,
+            deadline=deadline,
             retry=retry,
             retry_after=retry_after,
             respect_backoff=respect_backoff,

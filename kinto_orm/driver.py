@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from kinto_orm.deadlines import within
 from kinto_orm.document import Document
 from kinto_orm.dryrun import Plan
 from kinto_orm.messages import ALONE, Carrier, Steps
@@ -31,6 +32,14 @@ class Driver:
 
         In a dry run it ends at its first write, which is collected; the result is ``None``.
         """
+        if self.transport.deadline is None:
+            return self._run(verb, *args, **kwargs)
+        with within(self.transport.deadline):
+            return self._run(verb, *args, **kwargs)
+
+    def _run(
+        self, verb: Callable[Concatenate[Carrier, P], Steps[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         steps = verb(ALONE, *args, **kwargs)
         plan = self.dry_plan()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timezone
 from enum import Enum
 from typing import Any
@@ -53,12 +53,27 @@ def written(value: Any) -> Any:
     return written_date(value) if isinstance(value, date) else str(value)
 
 
+#: What numpy's types of numbers are to Python, by their kind.
+_NUMBERS: Mapping[str, Callable[[Any], Any]] = {"b": bool, "i": int, "u": int, "f": float}
+
+
+def own_number(value: Any) -> Any:
+    """A number of numpy's as one of Python's; anything else as it is."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if isinstance(kind, str) and kind in _NUMBERS and getattr(value, "shape", None) == ():
+        return _NUMBERS[kind](value)
+    return value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, WRITTEN):
         return written(value)
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError
+    number = own_number(value)
+    if number is value:
+        raise TypeError
+    return number
 
 
 _encode = json.JSONEncoder(
@@ -125,6 +140,7 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
                 "or contains itself"
             )
         where = _dotted(path)
+        value = value if isinstance(value, OBJECT) else own_number(value)
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{where} is {value}, which JSON has no form for; use None")
         if isinstance(value, str):

@@ -54,7 +54,7 @@ def fetch(transport: Transport, url: str, sink: Sink, chunk_size: int) -> Respon
 
 def _once(transport: Transport, request: Request, sink: Sink, chunk_size: int) -> Response:
     if origin(request.uri) == transport.pool.origin:
-        transport.wait()
+        transport.wait(request)
     transport.tell("request", request)
     answer = _opened(transport, request)
     try:

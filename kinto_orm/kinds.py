@@ -14,11 +14,12 @@ class Kind(NamedTuple):
     name: str
     plural: str
     permissions: tuple[str, ...]
+    sets: tuple[str, ...] = ()  #: fields with lists whose order and repetitions mean nothing
 
 
 BUCKET = Kind("bucket", "buckets", ("read", "write", "collection:create", "group:create"))
 COLLECTION = Kind("collection", "collections", ("read", "write", "record:create"))
-GROUP = Kind("group", "groups", ("read", "write"))
+GROUP = Kind("group", "groups", ("read", "write"), sets=("members",))
 RECORD = Kind("record", "records", ("read", "write"))
 
 BY_PLURAL = {kind.plural: kind for kind in (BUCKET, COLLECTION, GROUP, RECORD)}

@@ -227,15 +227,23 @@ class Listing(LazyList[R]):
     ) -> tuple[R, bool]:
         """Set these fields of the object with that id, or make it of them; whether it was made.
 
-        One PUT, and where the object exists a PATCH of what differs, with ``If-Match``.
+        One PUT, and where the object exists a PATCH of what differs, with ``If-Match``. Both
+        again where somebody else is faster, some thirty times before it is a ``Conflict``.
         """
-        found, created = self.get_or_create(id, data, permissions)
-        if not created:
-            found.data.update(data or {})
-            for name, who in (permissions or {}).items():
-                found.permissions[name] = who
-            found.save()
-        return found, created
+
+        def made() -> R:
+            return self._made(id, {} if data is None else data, permissions)
+
+        first = made()
+        ended = self.connection.run(
+            conflicts.update_or_create,
+            first,
+            data=data or {},
+            permissions=permissions or {},
+            safe=self.connection.safe,
+            anew=made,
+        )
+        return (first, True) if ended is None else ended  # a dry run took the request
 
     def create_many(
         self,
@@ -257,21 +265,18 @@ class Listing(LazyList[R]):
     def delete(self) -> list[Tombstone]:
         """Delete everything that matches; one DELETE for as much as the server takes at once.
 
-        Not after ``limit()`` or a slice. Returns the tombstones. Attachments stay on the
-        server. If it is interrupted, calling it again deletes the rest.
+        Not after ``limit()`` or a slice. Returns the tombstones; where a reply was lost also
+        those of what others deleted meanwhile (a HEAD comes first, to know since when).
+        Attachments stay on the server. If it is interrupted, calling it again deletes the rest.
         """
         from kinto_orm.tombstones import Tombstone
 
         self._refuse_slice()
         query = attrs.evolve(self.query, fields=None, sort=None)
-        pages = paging.Pages(self.uri, query.every_match())
-        gone: list[Tombstone] = []
-        while pages.more:
-            rows = self.connection.run(paging.delete_page, pages)
-            if rows is None:  # a dry run took the request
-                break
-            gone += [Tombstone(row["id"], row["last_modified"]) for row in rows]
-        return gone
+        rows = self.connection.run(paging.delete_matches, self.uri, query)
+        if rows is None:  # a dry run took the request
+            return []
+        return [Tombstone(row["id"], row["last_modified"]) for row in rows]
 
     def sync_from(
         self,

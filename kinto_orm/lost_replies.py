@@ -13,7 +13,7 @@ from kinto_orm.answers import are_permissions, is_object
 from kinto_orm.comparison import stored_alike
 from kinto_orm.document import Document, Snapshot, Status
 from kinto_orm.messages import Request, Response, Steps
-from kinto_orm.writes import difference
+from kinto_orm.writes import Known, difference
 
 Held: TypeAlias = "tuple[dict[str, Any], dict[str, list[str]] | None]"
 
@@ -85,9 +85,22 @@ def _holds(document: Document, sent: Snapshot, existing: Mapping[str, Any]) -> b
             left.discard("schema")  # the server puts it back: the version of the schema
         ours = not left
     return ours and all(
-        name in existing and stored_alike(value, existing[name])
+        name in existing and _became(value, existing[name], document._known.inside(name))
         for name, value in difference(before, wanted).changed.items()
     )
+
+
+def _became(mine: Any, stored: Any, known: Known) -> bool:
+    """Whether a value became what was sent, as far as it is known what it was.
+
+    What an object inside holds beyond what was loaded was never sent, and stayed.
+    """
+    if known.only is None or not isinstance(mine, Mapping) or not isinstance(stored, Mapping):
+        return stored_alike(mine, stored)
+    return all(
+        name in stored and _became(value, stored[name], known.inside(name))
+        for name, value in mine.items()
+    ) and not any(name not in mine and known.covers(name) for name in stored)
 
 
 def _added_to_write(

@@ -41,6 +41,17 @@ def _check_timeout(_: object, __: object, timeout: Any) -> None:
             )
 
 
+def _check_deadline(_: object, __: object, seconds: Any) -> None:
+    if seconds is not None and (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, (int, float))
+        or not 0 < seconds < math.inf
+    ):
+        raise ValueError(
+            f"deadline is a number of seconds for a whole call, or None for no end, not {seconds!r}"
+        )
+
+
 def _check_page_size(_: object, __: object, size: Any) -> None:
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ValueError(f"a page holds at least one object, not {size!r}")
@@ -53,6 +64,7 @@ class Options:
     auth: AuthBase | None = attrs.field(default=None, converter=as_auth, repr=False)
     headers: Mapping[str, str | None] = attrs.field(factory=dict, repr=False)
     timeout: Timeout = attrs.field(default=(5, 60), validator=_check_timeout)
+    deadline: float | None = attrs.field(default=None, validator=_check_deadline)
     retry: int = 3
     retry_after: float | None = None
     respect_backoff: bool = True

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from kinto_orm.answers import are_ids, are_timestamps
 from kinto_orm.errors import InvalidResponse
-from kinto_orm.messages import Carrier, Request, Response, Steps
+from kinto_orm.messages import ALONE, Carrier, Request, Response, Steps
 from kinto_orm.plans import checked
 from kinto_orm.queries import Query, encode_query
 
@@ -158,13 +158,36 @@ def modified_since(carrier: Carrier, uri: str, timestamp: int) -> Steps[bool]:
     return response.status != 304 and bool(checked(response))
 
 
-def delete_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
-    """DELETE what matches: as much as the server takes at once."""
-    response = yield Request("DELETE", pages.uri, pages.query or "")
-    if response.status == 400 and response.repeated and pages.query != pages.first:
-        # The first attempt used up the page's token; what is left is found anew.
-        pages.query = pages.first
-        return []
-    rows = pages.rows(checked(response))
-    pages.turn(response, rows)
-    return rows
+def delete_matches(carrier: Carrier, uri: str, query: Query) -> Steps[list[dict[str, Any]]]:
+    """DELETE what matches, as much as the server takes at once; the tombstones of it.
+
+    A HEAD before it dates the list: where a reply is lost, what went is found by its
+    tombstones, among them those of deletions that somebody else made in the meantime.
+    """
+    dated = yield Request("HEAD", uri)
+    pages = Pages(uri, query.every_match())
+    gone: list[dict[str, Any]] = []
+    lost = False
+    while pages.more:
+        response = yield Request("DELETE", uri, pages.query or "")
+        lost = lost or response.repeated > 0
+        if response.status == 400 and response.repeated and pages.query != pages.first:
+            # The first attempt used up the page's token; what is left is found anew.
+            pages.query = pages.first
+            continue
+        rows = pages.rows(checked(response))
+        pages.turn(response, rows)
+        gone += rows
+    if lost and dated.status == 200 and dated.etag is not None:
+        told = {row["id"] for row in gone}
+        gone += [row for row in (yield from _gone_since(uri, dated.etag)) if row["id"] not in told]
+    return gone
+
+
+def _gone_since(uri: str, timestamp: int) -> Steps[list[dict[str, Any]]]:
+    query = Query(since=timestamp, params={"deleted": "true"}).first_page(None, tombstones=True)
+    pages = Pages(uri, query)
+    gone: list[dict[str, Any]] = []
+    while pages.more:
+        gone += yield from read_page(ALONE, pages)
+    return gone

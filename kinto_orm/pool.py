@@ -15,6 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth
 
 from kinto_orm.auth import as_auth
+from kinto_orm.sockets import POOLS
 from kinto_orm.version import __version__
 
 #: Enough pooled sockets for a busy thread pool that shares one connection.
@@ -106,6 +107,15 @@ class _Adapter(HTTPAdapter):
         self._server = f"{server}/"
         self._host = server.removesuffix(urlsplit(server).path)
         self._sockets: Any = None
+
+    def init_poolmanager(self, *sizes: Any, **named: Any) -> None:
+        super().init_poolmanager(*sizes, **named)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **named)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         url = request.url or ""

@@ -120,10 +120,11 @@ class Resource(Document):
         answered. A failure changes nothing here. In an open batch the request is queued.
 
         ``on_conflict`` says what to do where another writer was faster: ``"merge"`` both
-        sides' changes (:class:`MergeError` names the fields that both changed),
-        overwrite with ``"mine"``, give way to ``"theirs"``, or a function from the
-        :class:`Conflict` to the data to save. Where the object is gone, ``"mine"`` and a
-        function's data create it anew, ``"theirs"`` leaves it deleted.
+        sides' changes (:class:`MergeError` names the fields that both changed; of those,
+        ``"merge-mine"`` and ``"merge-theirs"`` take one side's), overwrite with ``"mine"``,
+        give way to ``"theirs"``, or a function from the :class:`Conflict` to the data to save.
+        Where the object is gone, ``"mine"`` and a function's data create it anew,
+        ``"theirs"`` leaves it deleted.
 
         Raises :class:`Conflict` where somebody else was faster (or the new object exists),
         :class:`NotFound`, :class:`Forbidden`, :class:`ValidationError`,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Mapping
@@ -46,16 +47,24 @@ class Server(Driver):
         super().__init__(transport)
         self.server_url = transport.pool.server_url
         self._server_info: dict[str, Any] | None = None
-        self._asking = threading.RLock()
+        self._asking = os.getpid(), threading.RLock()
 
     @property
     def server_info(self) -> dict[str, Any]:
         """What the server says of itself: one GET of its root, the first time."""
         if self._server_info is None:
-            with self._asking:
+            with self._only_one():
                 if self._server_info is None:
                     self._server_info = self.run(plans.server_info)
         return self._server_info
+
+    def _only_one(self) -> threading.RLock:
+        """The lock of whoever asks. A fork gets its own: a thread that it lacks may hold ours."""
+        process, lock = self._asking
+        if process != os.getpid():
+            lock = threading.RLock()
+            self._asking = os.getpid(), lock
+        return lock
 
     def refresh(self: Self) -> Self:
         """Ask again what the server is and who it takes us for: one GET of its root."""

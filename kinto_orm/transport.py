@@ -15,12 +15,14 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 from kinto_orm.auth import ServerAuth
+from kinto_orm.deadlines import at_most, left, within
 from kinto_orm.errors import (
     ConnectionFailed,
     InvalidResponse,
     KintoError,
     ReadTimeout,
     TransportError,
+    error_for,
 )
 from kinto_orm.headers import Headers
 from kinto_orm.messages import JSON, READING, Request, Response, whole_number
@@ -51,6 +53,7 @@ class Transport:
         self.pool = pool
         self.auth = options.auth if options.auth is not None else pool.default_auth()
         self.timeout = options.timeout
+        self.deadline = options.deadline
         self.retries = options.retries
         self.respect_backoff = options.respect_backoff
         self.hooks = options.event_hooks
@@ -81,6 +84,14 @@ class Transport:
         self, request: Request, once: Callable[[Request], Response], repeated: int = 0
     ) -> Response:
         """Make an exchange, again where another try may help; see :meth:`send`."""
+        if self.deadline is None:
+            return self._repeat(request, once, repeated)
+        with within(self.deadline):
+            return self._repeat(request, once, repeated)
+
+    def _repeat(
+        self, request: Request, once: Callable[[Request], Response], repeated: int
+    ) -> Response:
         unknown = 0  # how many of the tries may have been carried out
         while True:
             outcome: Response | KintoError
@@ -88,8 +99,13 @@ class Transport:
                 outcome = once(request)
             except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
                 outcome = error
-            if not self.pause(request, outcome, repeated):
+            delay = self.retries.delay(outcome, repeated)
+            if self._is_over(outcome, delay):
+                sent = unknown > 0 or may_be_done(outcome)
+                raise self._late(request, None, sent, outcome)
+            if delay is None:
                 break
+            self._pause(request, outcome, delay)
             repeated += 1
             unknown += may_be_done(outcome)
         if isinstance(outcome, KintoError):
@@ -98,16 +114,21 @@ class Transport:
             raise outcome
         return outcome._replace(repeated=outcome.repeated + unknown) if unknown else outcome
 
-    def pause(self, request: Request, outcome: Response | KintoError, repeated: int) -> bool:
-        """Wait before another try; false where there is to be none."""
-        delay = self.retries.delay(outcome, repeated)
-        if delay is None:
+    @staticmethod
+    def _is_over(outcome: Response | KintoError, delay: float | None) -> bool:
+        """Whether the deadline leaves no time for another try, where there is to be one."""
+        remaining = left()
+        if remaining is None:
             return False
-        cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
-        logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
+        failed = isinstance(outcome, KintoError) and remaining == 0
+        return failed or (delay is not None and delay >= remaining)
+
+    def _pause(self, request: Request, outcome: Response | KintoError, delay: float) -> None:
+        logger.info(
+            "%s %s: %s, again in %.1f s", request.method, request.target, _cause(outcome), delay
+        )
         self.tell("retry", request, outcome, delay)
         time.sleep(delay)
-        return True
 
     def send_once(self, request: Request) -> Response:
         """Send one request and read the whole answer, after the server's ``Backoff`` is over.
@@ -116,7 +137,7 @@ class Transport:
         an answer that is cut short or is not JSON, and :class:`TransportError` for a
         redirect to another origin.
         """
-        self.wait()
+        self.wait(request)
         self.tell("request", request)
         started = time.perf_counter()
         response = self._read(request, *self._exchange(request))
@@ -133,12 +154,17 @@ class Transport:
             self.tell("response", response._replace(body=deepcopy(response.body)))
         return response
 
-    def wait(self) -> None:
-        """Leave the server alone as long as it asks for."""
-        left = self.pool.backoff_left() if self.respect_backoff else 0
-        if left:
-            logger.info("waiting %.1f s, as the server asks for", left)
-            time.sleep(left)
+    def wait(self, request: Request) -> None:
+        """Leave the server alone as long as it asks for, or until the deadline."""
+        seconds = self.pool.backoff_left() if self.respect_backoff else 0
+        if seconds:
+            remaining = left()
+            over = remaining is not None and remaining <= seconds
+            seconds = remaining if remaining is not None and over else seconds
+            logger.info("waiting %.1f s, as the server asks for", seconds)
+            time.sleep(seconds)
+            if over:
+                raise self._late(request, None, sent=False)
 
     def tell(self, event: str, *news: Any) -> None:
         """Call the hooks of an event."""
@@ -203,8 +229,12 @@ class Transport:
     def open(self, request: Request, prepared: requests.PreparedRequest) -> requests.Response:
         """Send, and read the head of the answer. Its body is read in :meth:`reading`."""
         session, settings = self.pool.road(prepared.url or "")
+        timeout = self.timeout
+        if left() is not None:
+            connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+            timeout = at_most(connect), at_most(read)
         try:
-            return session.send(prepared, timeout=self.timeout, allow_redirects=False, **settings)
+            return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
         except requests.exceptions.ReadTimeout as error:
             sent = not never_sent(error, session.get_adapter(prepared.url or ""))
             raise self._late(request, prepared.url, sent) from _without_request(error)
@@ -278,13 +308,27 @@ class Transport:
         own = origin(parts.geturl()) == self.pool.origin
         return self.pool.server_url if own else f"{parts.scheme}://{parts.hostname}"
 
-    def _late(self, request: Request, url: str | None, sent: bool = True) -> ReadTimeout:
-        return ReadTimeout(
-            f"{request.method} {request.target}: {self._host(url)} did not answer in time "
-            f"(timeout={self.timeout})",
+    def _late(
+        self,
+        request: Request,
+        url: str | None,
+        sent: bool = True,
+        outcome: Response | KintoError | None = None,
+    ) -> ReadTimeout:
+        """The error for an answer that did not come in time; ``outcome`` is what came instead."""
+        whole = outcome is not None or left() == 0
+        bound = f"deadline={self.deadline}" if whole else f"timeout={self.timeout}"
+        error = ReadTimeout(
+            f"{request.method} {request.target}: {self._host(url or self.pool.server_url)} did "
+            f"not answer in time ({bound})",
             request,
             sent=sent,
         )
+        if isinstance(outcome, Response):
+            error.__cause__ = error_for(outcome)
+        elif not isinstance(outcome, ReadTimeout):
+            error.__cause__ = outcome
+        return error
 
     @staticmethod
     def _read(request: Request, answer: requests.Response, content: bytes) -> Response:
@@ -331,6 +375,10 @@ def _content(request: Request, answer: requests.Response) -> bytes:
         "which none of Kinto's is",
         request,
     )
+
+
+def _cause(outcome: Response | KintoError) -> int | str:
+    return outcome.status if isinstance(outcome, Response) else type(outcome).__name__
 
 
 def _beginning(content: bytes) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-__all__ = ["Answer", "Loopback", "Received", "loopback"]
+__all__ = ["Answer", "Loopback", "Received", "listening", "loopback"]
 
 
 @attrs.frozen
@@ -105,3 +105,23 @@ def loopback(answer: Callable[[Received], Answer], *, ipv6: bool = False) -> Ite
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def listening(serve: Callable[[socket.socket], None] | None = None) -> Iterator[int]:
+    """The port of a socket that does `serve` to each connection, or does not even accept."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = listener.accept()
+                    with client, contextlib.suppress(OSError):
+                        assert serve is not None
+                        serve(client)
+
+        if serve is not None:
+            threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)

@@ -156,6 +156,35 @@ def test_the_server_is_asked_once_what_it_is_by_sixteen_threads(server: WatchedS
     assert [each.path for each in log] == ["/v1/"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_is_not_held_up_by_a_thread_that_asks_what_the_server_is(
+    server: WatchedServer,
+) -> None:
+    asking, forked = threading.Event(), threading.Event()
+    parent = os.getpid()
+
+    def hold_up(_: Any) -> None:
+        if os.getpid() == parent:
+            asking.set()
+            forked.wait(60)
+
+    with server.connect("alice", event_hooks={"request": [hold_up]}) as kinto:
+        with ThreadPoolExecutor(1) as pool:
+            settings = pool.submit(lambda: kinto.settings)
+            assert asking.wait(60)
+            child = os.fork()
+            if child == 0:
+                threading.Timer(20, os._exit, [2]).start()  # instead of for ever
+                try:
+                    os._exit(0 if kinto.settings else 1)
+                finally:
+                    os._exit(3)
+            forked.set()
+            assert settings.result()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_headers_may_change_while_other_threads_send(todo: Collection) -> None:
     kinto, stop = todo.connection, threading.Event()
 

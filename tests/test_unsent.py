@@ -16,6 +16,7 @@ import pytest
 import requests
 from conftest import WatchedServer
 from faults import FaultProxy
+from loopback import listening
 from lossy import World, lossy_world
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
@@ -178,26 +179,6 @@ def test_an_error_tells_whether_any_attempt_was_sent(world: World) -> None:
 
 
 # The kinds of failure, on the wire
-
-
-@contextlib.contextmanager
-def listening(serve: Callable[[socket.socket], None] | None = None) -> Iterator[int]:
-    """The port of a socket that does `serve` to each connection, or does not even accept."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    client, _ = listener.accept()
-                    with client, contextlib.suppress(OSError):
-                        assert serve is not None
-                        serve(client)
-
-        if serve is not None:
-            threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 def failure(url: str, **options: Any) -> TransportError:
