@@ -242,15 +242,17 @@ def _complete(data: Data) -> dict[str, Any]:
 
 def _accepted(data: Data, name: str, value: Any) -> Any:
     """What to store for a value that a caller gave, if there can be such a field."""
-    if checked_name(name) in ("id", "last_modified"):
-        raise ValueError(f"{name!r} is no field of the data: the object itself has it")
+    if not isinstance(name, str) or name in ("id", "last_modified"):
+        raise ValueError(
+            f"{checked_name(name)!r} is no field of the data: the object itself has it"
+        )
+    source = _source_of(data)
     held = fields_of(data).get(name)
     if held is value:  # it was read, and is put back
         return value
-    source = _source_of(data)
     if source is not None and isinstance(held, dict) and source._in_part(name):
         raise not_all_loaded(repr(name))
-    return kept(value, name)
+    return value if type(value) in ATOMS else kept(value, name)
 
 
 def _own(data: Data) -> dict[str, Any]:

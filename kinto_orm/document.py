@@ -249,7 +249,9 @@ class Document:
         if self._data is None:
             return self._source
         fields = fields_of(self._data)
-        return fields if self._known.only is None else without_parts(fields)
+        if self._known is WHOLE or self._known.only is None:
+            return fields
+        return without_parts(fields)
 
     def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
         """The state that a write is about to make of what was loaded; what changed is copied."""
