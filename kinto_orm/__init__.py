@@ -3,12 +3,7 @@
 import importlib
 import typing
 
-from kinto_orm.auth import BearerTokenAuth
-from kinto_orm.bucket import Bucket
-from kinto_orm.collection import Collection
-from kinto_orm.connection import Connection
-from kinto_orm.data import Data
-from kinto_orm.dryrun import Plan
+from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.errors import (
     BadRequest,
     BatchError,
@@ -45,30 +40,35 @@ from kinto_orm.errors import (
     ValidationError,
     Violation,
 )
-from kinto_orm.group import Group
-from kinto_orm.listing import Listing
-from kinto_orm.members import Members
-from kinto_orm.notices import ServerDeprecationWarning
-from kinto_orm.permissions import Permissions
-from kinto_orm.principals import Authenticated, Everyone, Principals
-from kinto_orm.record import Record
-from kinto_orm.resource import Resource
-from kinto_orm.server import User
+from kinto_orm.network.auth import BearerTokenAuth
+from kinto_orm.network.notices import ServerDeprecationWarning
+from kinto_orm.objects.bucket import Bucket
+from kinto_orm.objects.collection import Collection
+from kinto_orm.objects.connection import Connection
+from kinto_orm.objects.group import Group
+from kinto_orm.objects.listing import Listing
+from kinto_orm.objects.record import Record
+from kinto_orm.objects.resource import Resource
+from kinto_orm.objects.server import User
+from kinto_orm.state.data import Data
+from kinto_orm.state.members import Members
+from kinto_orm.state.permissions import Permissions
+from kinto_orm.state.principals import Authenticated, Everyone, Principals
 from kinto_orm.version import __version__
 
 if typing.TYPE_CHECKING:
-    from kinto_orm.access import PermissionEntry
-    from kinto_orm.accounts import Account, Accounts
-    from kinto_orm.attachments import Attachment
-    from kinto_orm.batch import Batch
-    from kinto_orm.browser_oauth import BrowserOAuth
-    from kinto_orm.changes import Changes
-    from kinto_orm.changesets import Changeset
-    from kinto_orm.history import HistoryEntry
-    from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
-    from kinto_orm.review import Review
-    from kinto_orm.syncing import SyncPlan
-    from kinto_orm.tombstones import Tombstone
+    from kinto_orm.drivers.block import Batch
+    from kinto_orm.network.browser_login import BrowserOAuth
+    from kinto_orm.objects.access import PermissionEntry
+    from kinto_orm.objects.accounts import Account, Accounts
+    from kinto_orm.objects.attachments import Attachment
+    from kinto_orm.objects.changesets import Changeset
+    from kinto_orm.objects.history import HistoryEntry
+    from kinto_orm.objects.review import Review
+    from kinto_orm.plans.sync import SyncPlan
+    from kinto_orm.state.changes import Changes
+    from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
+    from kinto_orm.state.tombstones import Tombstone
 
 __all__ = [
     "Account",
@@ -142,21 +142,21 @@ __all__ = [
 
 #: What not every program needs, and where it is: imported when it is first asked for.
 _LATER = {
-    "Account": "accounts",
-    "Accounts": "accounts",
-    "Attachment": "attachments",
-    "BasicPatch": "patches",
-    "Batch": "batch",
-    "BrowserOAuth": "browser_oauth",
-    "Changes": "changes",
-    "Changeset": "changesets",
-    "HistoryEntry": "history",
-    "JSONPatch": "patches",
-    "MergePatch": "patches",
-    "PermissionEntry": "access",
-    "Review": "review",
-    "SyncPlan": "syncing",
-    "Tombstone": "tombstones",
+    "Account": "objects.accounts",
+    "Accounts": "objects.accounts",
+    "Attachment": "objects.attachments",
+    "BasicPatch": "state.patches",
+    "Batch": "drivers.block",
+    "BrowserOAuth": "network.browser_login",
+    "Changes": "state.changes",
+    "Changeset": "objects.changesets",
+    "HistoryEntry": "objects.history",
+    "JSONPatch": "state.patches",
+    "MergePatch": "state.patches",
+    "PermissionEntry": "objects.access",
+    "Review": "objects.review",
+    "SyncPlan": "plans.sync",
+    "Tombstone": "state.tombstones",
 }
 
 

@@ -42,8 +42,8 @@ from typing import Any, NamedTuple
 
 import requests
 
-from kinto_orm.kinds import BUCKET, BY_PLURAL
-from kinto_orm.messages import Request, Response
+from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL
+from kinto_orm.protocol.messages import Request, Response
 
 
 class KintoError(Exception):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .testing import LocalServer
+    from kinto_orm.objects.connection import Connection
+    from kinto_orm.testing import LocalServer
 
 __all__ = ["kinto", "kinto_server"]
 
@@ -21,7 +21,7 @@ __all__ = ["kinto", "kinto_server"]
 @pytest.fixture(scope="session")
 def kinto_server() -> Iterator[LocalServer]:
     """A `kinto_orm.testing.LocalServer` that runs during the whole session."""
-    from .testing import LocalServer
+    from kinto_orm.testing import LocalServer
 
     with LocalServer() as server:
         yield server

@@ -13,7 +13,7 @@ import attrs
 import pytest
 from postgresql import private_postgresql
 
-from kinto_orm.connection import Connection
+from kinto_orm.objects.connection import Connection
 from kinto_orm.testing import LocalServer
 
 

@@ -13,7 +13,8 @@ import pytest
 from conftest import WatchedServer
 from faults import FaultProxy
 
-from kinto_orm import Collection, Connection, Resource, transport
+from kinto_orm import Collection, Connection, Resource
+from kinto_orm.network import transport
 
 __all__ = ["SECRET", "Connect", "World", "connecting", "lossy_world", "sleepless"]
 

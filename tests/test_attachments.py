@@ -33,8 +33,8 @@ from kinto_orm import (
     TransportError,
     ValidationError,
 )
-from kinto_orm.messages import Request
-from kinto_orm.multipart import Multipart
+from kinto_orm.files.multipart import Multipart
+from kinto_orm.protocol.messages import Request
 from kinto_orm.testing import LocalServer
 
 CONTENT = b"one,two\r\n" * 40_000  # more than one chunk, and more than a proxy reads at a time

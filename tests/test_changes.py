@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinto_orm import BadRequest, Collection, Connection, NotLoaded, Record, Tombstone
-from kinto_orm.feeds import SETTLING, Progress
+from kinto_orm.plans.feeds import SETTLING, Progress
 
 Connect = Callable[..., Connection]
 

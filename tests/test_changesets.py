@@ -34,8 +34,8 @@ from kinto_orm import (
     Record,
     Tombstone,
     TransportError,
-    signatures,
 )
+from kinto_orm.protocol import signatures
 from kinto_orm.testing import LocalServer
 
 # -- what a changeset holds

@@ -25,9 +25,9 @@ from kinto_orm import (
     Record,
     ValidationError,
 )
-from kinto_orm.changes import NOTHING
-from kinto_orm.comparison import same
-from kinto_orm.conflicts import MEETINGS
+from kinto_orm.plans.conflicts import MEETINGS
+from kinto_orm.state.changes import NOTHING
+from kinto_orm.state.comparison import same
 
 ALICE, BOB, CAROL = "account:alice", "account:bob", "account:carol"
 POLICIES = ["merge", "mine", "theirs"]

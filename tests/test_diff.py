@@ -20,13 +20,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from kinto_orm import Connection, NotLoaded, Record, plans
-from kinto_orm.encoding import encode
+from kinto_orm import Connection, NotLoaded, Record
 from kinto_orm.errors import Conflict, KintoError
-from kinto_orm.explicit_patches import patch
-from kinto_orm.messages import ALONE, Carrier, Request, Response
-from kinto_orm.patches import BasicPatch, JSONPatch, MergePatch
-from kinto_orm.writes import UNCHANGED, Known, Write, writes
+from kinto_orm.plans import objects as plans
+from kinto_orm.plans.patches import patch
+from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
+from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.state.writes import UNCHANGED, Known, Write, writes
 
 BATCH = Carrier(patch_types=False, not_modified=False)
 

@@ -34,7 +34,7 @@ from kinto_orm import (
     ResponseError,
     TransportError,
 )
-from kinto_orm.filenames import bare_name
+from kinto_orm.files.names import bare_name
 from kinto_orm.testing import LocalServer
 
 CONTENT = b"one,two\r\n" * 40_000

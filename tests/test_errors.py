@@ -54,10 +54,10 @@ from kinto_orm import (
     Unauthorized,
     ValidationError,
 )
-from kinto_orm.changes import NOTHING
 from kinto_orm.errors import error_for
-from kinto_orm.messages import Carrier, Request, Response, Steps
-from kinto_orm.plans import checked
+from kinto_orm.plans.objects import checked
+from kinto_orm.protocol.messages import Carrier, Request, Response, Steps
+from kinto_orm.state.changes import NOTHING
 from kinto_orm.testing import DEFAULT_PASSWORD
 
 Connect = Callable[..., Connection]

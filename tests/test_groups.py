@@ -144,7 +144,7 @@ def test_duplicates_that_the_server_has_count_once_and_are_left_alone(bucket: Bu
 
 def test_a_group_that_was_made_without_members_has_none(bucket: Bucket) -> None:
     # What other clients may leave: Kinto then has no field at all.
-    from kinto_orm.messages import Request
+    from kinto_orm.protocol.messages import Request
 
     response = bucket.connection.transport.send(Request("PUT", "/buckets/b/groups/bare"))
     assert response.body["data"].keys() == {"id", "last_modified"}

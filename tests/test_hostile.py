@@ -23,10 +23,10 @@ from kinto_orm import (
     KintoError,
     Record,
     TransportError,
-    transport,
 )
-from kinto_orm.browser_oauth import _token
-from kinto_orm.uris import quoted
+from kinto_orm.network import transport
+from kinto_orm.network.browser_login import _token
+from kinto_orm.protocol.ids import quoted
 
 NOW = 1795228850605
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import WatchedServer
 
 from kinto_orm import Collection, Connection, Listing, Record
-from kinto_orm.lookups import parsed
+from kinto_orm.protocol.filters import parsed
 
 DAY = date(2026, 7, 2)
 MOMENT = datetime(2026, 7, 2, 12, 30, tzinfo=timezone.utc)

@@ -10,7 +10,7 @@ from conftest import WatchedServer
 from lossy import World, lossy_world
 
 from kinto_orm import BasicPatch, Conflict, ConnectionFailed, JSONPatch, MergePatch
-from kinto_orm.patching import applied, merged
+from kinto_orm.state.json_patch import applied, merged
 
 
 @pytest.fixture

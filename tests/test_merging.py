@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kinto_orm.changes import NOTHING
-from kinto_orm.comparison import same
-from kinto_orm.fields import thawed
-from kinto_orm.merging import merged
+from kinto_orm.state.changes import NOTHING
+from kinto_orm.state.comparison import same
+from kinto_orm.state.merge import merged
+from kinto_orm.state.values import thawed
 
 names = st.sampled_from(["a", "b", "c", "d.e", ""])
 scalars = (

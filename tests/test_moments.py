@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinto_orm import Collection, Connection, Record
-from kinto_orm.encoding import encode
+from kinto_orm.protocol.encoding import encode
 
 UTC = timezone.utc
 TOKYO = timezone(timedelta(hours=9))

@@ -10,7 +10,7 @@ from conftest import WatchedServer
 from faults import FaultProxy
 
 from kinto_orm import BatchError, Collection, Connection, ResponseError, Tombstone
-from kinto_orm.messages import timestamp_of
+from kinto_orm.protocol.messages import timestamp_of
 
 TAG = re.compile(rb'ETag: "(\d+)"\r\n', re.IGNORECASE)
 

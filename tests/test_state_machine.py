@@ -34,7 +34,7 @@ from kinto_orm import (
     NotFound,
     Record,
 )
-from kinto_orm.comparison import stored_alike
+from kinto_orm.state.comparison import stored_alike
 
 OPERATIONS = int(os.environ.get("KINTO_ORM_OPERATIONS", "300"))
 SEED = int(os.environ.get("KINTO_ORM_SEED", "0")) or random.randrange(1, 2**32)

@@ -25,7 +25,7 @@ import requests
 from conftest import WatchedServer
 
 from kinto_orm import testing
-from kinto_orm.connection import Connection
+from kinto_orm.objects.connection import Connection
 from kinto_orm.testing import DEFAULT_PASSWORD, LocalServer
 
 ALICE = ("alice", DEFAULT_PASSWORD)
@@ -854,7 +854,7 @@ def test_the_pytest_plugin_offers_a_flushed_server_and_a_connection(tmp_path: Pa
     (tmp_path / "test_theirs.py").write_text(
         """if True:
         import pytest, requests
-        from kinto_orm.connection import Connection
+        from kinto_orm.objects.connection import Connection
         from kinto_orm.testing import DEFAULT_PASSWORD, LocalServer
 
         AUTH = ("alice", DEFAULT_PASSWORD)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinto_orm import Collection, Connection
-from kinto_orm.timestamps import timestamp
+from kinto_orm.protocol.timestamps import timestamp
 
 UTC = timezone.utc
 MOMENT = datetime(2026, 7, 2, 12, 30, 1, 250999, tzinfo=UTC)

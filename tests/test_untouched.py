@@ -24,7 +24,7 @@ from kinto_orm import (
     MergePatch,
     Record,
 )
-from kinto_orm.conflicts import MEETINGS
+from kinto_orm.plans.conflicts import MEETINGS
 
 BOB, CAROL, DAVE, EVE = (f"account:{name}" for name in ["bob", "carol", "dave", "eve"])
 

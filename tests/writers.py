@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from kinto_orm import BatchError, Collection, Conflict, Connection, MergeError, Record
-from kinto_orm.messages import Response
+from kinto_orm.protocol.messages import Response
 
 _barrier: list[Barrier] = []
 

@@ -17,7 +17,7 @@ from benchmarks.scaling.neighbours import busy_seconds
 from benchmarks.scaling.places import Place, ensure
 from benchmarks.servers import COLLECTION
 from kinto_orm import Collection, Connection, KintoError
-from kinto_orm.messages import Response
+from kinto_orm.protocol.messages import Response
 
 BATCH = 25
 

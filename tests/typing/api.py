@@ -52,7 +52,7 @@ from kinto_orm import (
     User,
     ValidationError,
 )
-from kinto_orm.records import Records
+from kinto_orm.objects.records import Records
 
 
 def connections_take_every_form_of_credentials(url: str) -> None:

@@ -1,0 +1,240 @@
+"""A file that a server describes, brought here: verified first, then put in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import re
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from kinto_orm.errors import IntegrityError, InvalidResponse, KintoError
+from kinto_orm.files.names import bare_name
+from kinto_orm.network.fetching import fetch
+from kinto_orm.network.transport import Transport
+from kinto_orm.protocol.messages import Response
+
+#: How much of a file is held in memory at a time, in bytes.
+CHUNK = 64 * 1024
+
+#: A file that is opened, not saved, is kept in memory up to this size.
+IN_MEMORY = 1024 * 1024
+
+
+@attrs.frozen
+class Remote:
+    """A file somewhere else: what the server says of it, as far as it says anything."""
+
+    url: str
+    filename: str | None
+    size: int | None
+    sha256: str | None
+
+    def is_described_by(self, size: int, sha256: str) -> bool:
+        return self.size in (None, size) and self.sha256 in (None, sha256)
+
+
+@attrs.define(eq=False)
+class Arrival:
+    """What has come of a file so far: a sink that an attempt after a failure goes on with."""
+
+    remote: Remote
+    file: IO[bytes]
+    received: int = attrs.field(default=0, init=False)
+    _digest: hashlib._Hash = attrs.field(factory=hashlib.sha256, init=False)
+    _validator: str | None = attrs.field(default=None, init=False)
+    _resumable: bool = attrs.field(default=True, init=False)
+
+    def asks(self) -> Mapping[str, str]:
+        if not self.received or not self._resumable:
+            return {}
+        asked = {"Range": f"bytes={self.received}-"}
+        if self._validator is not None:
+            asked["If-Range"] = self._validator
+        return asked
+
+    def takes(self, response: Response, chunks: Iterator[bytes]) -> None:
+        if response.status == 206 and not self._goes_on(response):
+            self._resumable = False
+            raise InvalidResponse(response, "the host sent another part than was asked for")
+        if response.status == 200:
+            self._begin(response.headers)
+        try:
+            for chunk in chunks:
+                self._add(chunk)
+        except KintoError:
+            # All may be there when the connection breaks, if anything tells.
+            if self.remote.sha256 is None or not self._as_described():
+                raise
+            return
+        whole = self.remote.size is None or self.received >= self.remote.size
+        if not whole and "content-length" not in response.headers:
+            raise InvalidResponse(response, "the answer was cut short")
+        if not self._as_described():
+            raise IntegrityError(
+                f"{self.remote.url} is not what the server describes: {self.received} bytes with "
+                f"the SHA-256 {self._digest.hexdigest()}, not {self.remote.size} bytes with "
+                f"{self.remote.sha256}"
+            )
+
+    def _goes_on(self, response: Response) -> bool:
+        sent = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
+        return sent is not None and int(sent[1]) == self.received and self.received > 0
+
+    def _begin(self, headers: Mapping[str, str]) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.received, self._digest = 0, hashlib.sha256()
+        etag = headers.get("etag", "")
+        self._validator = etag if etag.startswith('"') else headers.get("last-modified")
+        # Parts of what was packed for the way cannot be told from parts of the file.
+        self._resumable &= "content-encoding" not in headers
+
+    def _add(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+        if self.remote.size is not None and self.received > self.remote.size:
+            raise IntegrityError(
+                f"{self.remote.url} is longer than the {self.remote.size} bytes that the server "
+                "describes"
+            )
+        self._digest.update(chunk)
+        self.file.write(chunk)
+
+    def _as_described(self) -> bool:
+        return self.remote.is_described_by(self.received, self._digest.hexdigest())
+
+
+def fetch_into(transport: Transport, remote: Remote, file: IO[bytes], chunk_size: int) -> None:
+    """Bring a file here, and verify it.
+
+    Raises :class:`IntegrityError` if its size or SHA-256 is another one.
+    """
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
+        raise ValueError(f"chunk_size is a number of bytes from 1, not {chunk_size!r}")
+    fetch(transport, remote.url, Arrival(remote, file), chunk_size)
+
+
+def read(transport: Transport, remote: Remote) -> bytes:
+    in_memory = io.BytesIO()
+    fetch_into(transport, remote, in_memory, CHUNK)
+    return in_memory.getvalue()
+
+
+def open_verified(transport: Transport, remote: Remote) -> IO[bytes]:
+    small = remote.size is not None and remote.size <= IN_MEMORY
+    with contextlib.ExitStack() as undo:
+        file: IO[bytes] = io.BytesIO() if small else tempfile.TemporaryFile()  # noqa: SIM115
+        undo.callback(file.close)
+        fetch_into(transport, remote, file, CHUNK)
+        file.seek(0)
+        undo.pop_all()
+    return file
+
+
+def save(
+    transport: Transport,
+    remote: Remote,
+    path: str | os.PathLike[str] | None,
+    *,
+    overwrite: bool,
+    notes: bytes | None,
+    chunk_size: int,
+) -> Path:
+    """Put a file in its place, and ``notes`` beside it; nothing, if anything is wrong."""
+    target = _target(path, remote.filename)
+    beside = target.with_name(f"{target.name}.meta.json")
+    there = _is_there(target, remote, overwrite)
+    noted = notes is None or _is_there(beside, _as_remote(notes), overwrite)
+    if not there:
+        with _temporary(target.parent) as (name, file):
+            fetch_into(transport, remote, file, chunk_size)
+            _move(name, file, target, overwrite)
+    if notes is not None and not noted:
+        with _temporary(target.parent) as (name, file):
+            file.write(notes)
+            _move(name, file, beside, overwrite)
+    return target
+
+
+def _target(path: str | os.PathLike[str] | None, filename: str | None) -> Path:
+    """Where it goes. Only the caller says in which folder."""
+    if path is None:
+        return Path(bare_name(filename))
+    given = Path(path)
+    return given / bare_name(filename) if given.is_dir() else given
+
+
+def _as_remote(content: bytes) -> Remote:
+    return Remote("", None, len(content), hashlib.sha256(content).hexdigest())
+
+
+def _is_there(target: Path, wanted: Remote, overwrite: bool) -> bool:
+    """Whether that very file is in its place already.
+
+    Raises :class:`FileExistsError` where something else is, and may not be overwritten. A
+    link is something else, wherever it leads to.
+    """
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "a folder is in the way", os.fspath(target))
+    if stat.S_ISREG(mode) and wanted.sha256 is not None and _matches(target, wanted):
+        return True
+    if not overwrite:
+        raise FileExistsError(
+            errno.EEXIST, "another file is in the way (overwrite=True replaces it)", str(target)
+        )
+    return False
+
+
+def _matches(target: Path, wanted: Remote) -> bool:
+    digest = hashlib.sha256()
+    with open(os.open(target, os.O_RDONLY | _FLAGS), "rb") as file:
+        if wanted.size not in (None, os.fstat(file.fileno()).st_size):
+            return False
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == wanted.sha256
+
+
+#: Follow no link, and take bytes for bytes, where the system has a notion of it.
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+@contextlib.contextmanager
+def _temporary(folder: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """A new file, beside the one that it is to become; gone afterwards unless it was moved."""
+    name = folder / f".{secrets.token_hex(8)}.part"
+    # Not with tempfile, whose files only their owner may read, and which would stay so.
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666)
+    try:
+        with open(descriptor, "w+b") as file:
+            yield name, file
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _move(name: Path, file: IO[bytes], target: Path, overwrite: bool) -> None:
+    file.close()
+    if overwrite:
+        os.replace(name, target)
+        return
+    try:
+        os.link(name, target)  # unlike a rename, it fails where somebody was faster
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.replace(name, target)

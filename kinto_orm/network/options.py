@@ -1,0 +1,100 @@
+"""How a connection behaves: everything but where the server is, checked when it is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+from requests.auth import AuthBase
+
+from kinto_orm.network.auth import as_auth
+from kinto_orm.network.retry import Retry
+
+Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
+Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
+
+EVENTS = ("request", "response", "retry", "backoff", "deprecated")
+
+
+def _hooks(given: Hooks | None) -> dict[str, list[Callable[..., Any]]]:
+    hooks: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
+    for event, functions in (given or {}).items():
+        if event not in hooks:
+            raise ValueError(f"there is no event {event!r}; there are {', '.join(EVENTS)}")
+        if callable(functions):
+            raise TypeError(f"event_hooks[{event!r}] is a list of functions")
+        hooks[event] = list(functions)
+    return hooks
+
+
+def _check_timeout(_: object, __: object, timeout: Any) -> None:
+    parts = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
+    for part in parts:
+        if part is not None and (
+            isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 < part < math.inf
+        ):
+            raise ValueError(
+                "timeout is a number of seconds, a tuple (to connect, to read), or None to wait "
+                f"for ever, not {timeout!r}"
+            )
+
+
+def _check_deadline(_: object, __: object, seconds: Any) -> None:
+    if seconds is not None and (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, (int, float))
+        or not 0 < seconds < math.inf
+    ):
+        raise ValueError(
+            f"deadline is a number of seconds for a whole call, or None for no end, not {seconds!r}"
+        )
+
+
+def _check_page_size(_: object, __: object, size: Any) -> None:
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise ValueError(f"a page holds at least one object, not {size!r}")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Options:
+    """The arguments of :class:`Connection`, but for the URL and the session."""
+
+    auth: AuthBase | None = attrs.field(default=None, converter=as_auth, repr=False)
+    headers: Mapping[str, str | None] = attrs.field(factory=dict, repr=False)
+    timeout: Timeout = attrs.field(default=(5, 60), validator=_check_timeout)
+    deadline: float | None = attrs.field(default=None, validator=_check_deadline)
+    retry: int = 3
+    retry_after: float | None = None
+    respect_backoff: bool = True
+    safe: bool = True
+    dry_mode: bool = False
+    page_size: int | None = attrs.field(default=None, validator=_check_page_size)
+    event_hooks: Mapping[str, list[Callable[..., Any]]] = attrs.field(
+        default=None, converter=_hooks, repr=False
+    )
+
+    def __attrs_post_init__(self) -> None:
+        self.retries  # noqa: B018, checks its numbers
+
+    @property
+    def retries(self) -> Retry:
+        return Retry(self.retry, self.retry_after)
+
+    def without_hooks(self) -> Options:
+        """What may travel to another process: functions may not."""
+        return attrs.evolve(self, event_hooks={})
+
+    def overridden(self, overrides: Mapping[str, Any]) -> Options:
+        """These options but for ``overrides``; headers are merged, and ``None`` removes one."""
+        known = {field.name for field in attrs.fields(Options)}
+        for name in overrides:
+            if name not in known:
+                raise TypeError(
+                    f"{name!r} is not an option; the options are {', '.join(sorted(known))}"
+                )
+        changed = dict(overrides)
+        if "headers" in changed:
+            changed["headers"] = {**self.headers, **(changed["headers"] or {})}
+        return attrs.evolve(self, **changed)

@@ -1,0 +1,245 @@
+"""A bucket: where a user or an application keeps collections and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kinto_orm.objects import schemas
+from kinto_orm.objects.collection import Collection
+from kinto_orm.objects.group import Group
+from kinto_orm.objects.listing import Listing, required_iterable
+from kinto_orm.objects.resource import Resource
+from kinto_orm.objects.schemas import Stored
+from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.protocol.ids import check_id
+from kinto_orm.protocol.kinds import BUCKET
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kinto_orm.drivers.block import Block
+    from kinto_orm.objects.connection import Connection
+    from kinto_orm.objects.history import History
+    from kinto_orm.plans.copy import CopyPlan
+    from kinto_orm.plans.operations import Ignored
+
+
+class Bucket(Resource):
+    """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
+
+    Instead of a ``connection`` it takes ``server_url`` and ``auth`` and opens its own; the
+    URL may also come from the environment's ``KINTO_SERVER``. With ``data`` or
+    ``permissions`` it is a new one. ``create=True`` makes a request at once: it creates
+    the bucket (``PUT``, ``If-None-Match: *``), or loads it where it exists.
+    """
+
+    __slots__ = ()
+
+    kind = BUCKET
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        connection: Connection | None = None,
+        server_url: str | None = None,
+        auth: Any = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        create: bool = False,
+    ) -> None:
+        if connection is None:
+            # The one import upwards: the constructor of the early README opens a connection.
+            from kinto_orm.objects.connection import connect
+
+            connection = connect(server_url, auth)
+        elif server_url is not None or auth is not None:
+            raise TypeError("give a connection, or server_url and auth, not both")
+        if create and data is None:
+            data = {}
+        self._start(id, None, connection, data, permissions)
+        if create:
+            self._create(if_not_exists=True, safe=True)
+
+    @property
+    def history(self) -> History:
+        """The changes of the bucket and all that is in it, newest first."""
+        from kinto_orm.objects.history import History
+
+        return History(self.connection, self)
+
+    # -- schemas
+
+    record_schema = Stored(
+        "record:schema",
+        schemas.a_mapping,
+        """The JSON schema for the records of all collections; see :attr:`Collection.schema`.
+
+        A property of ``data["record:schema"]``: ``None`` where there is none, or to remove it.
+        """,
+    )
+    collection_schema = Stored(
+        "collection:schema",
+        schemas.a_mapping,
+        """The JSON schema for the data of collections: ``data["collection:schema"]``.""",
+    )
+    group_schema = Stored(
+        "group:schema",
+        schemas.a_mapping,
+        """The JSON schema for the data of groups: ``data["group:schema"]``.""",
+    )
+
+    # -- collections
+
+    @property
+    def collections(self) -> Listing[Collection]:
+        """The collections, lazily: no request until it is read."""
+        return Listing(self.connection, self, Collection)
+
+    def collection(self, id: str) -> Collection:
+        """A reference to a collection. No request."""
+        return Collection(id, bucket=self)
+
+    def create_collection(
+        self,
+        id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Collection:
+        """See :meth:`Listing.create`: one PUT."""
+        return self.collections.create(
+            data, permissions, id=id, if_not_exists=if_not_exists, safe=safe
+        )
+
+    def get_collection(self, id: str) -> Collection:
+        """The collection with that id, loaded: one GET, ``CollectionNotFound`` if absent."""
+        return self.collections[check_id(id, "collection")]
+
+    def get_collections(self) -> list[Collection]:
+        """All collections, in a list."""
+        return list(self.collections)
+
+    def delete_collection(
+        self,
+        id: str | Collection,
+        *,
+        if_match: int | str | datetime | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Collection:
+        """Delete one collection and its records: one DELETE."""
+        return self.collections._delete_one(id, if_match, if_exists, safe)
+
+    def delete_collections(
+        self,
+        collections: Iterable[str | Collection] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these collections, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(collections, "delete_collections", "bucket.collections.delete()")
+        return self.collections._delete_each(wanted, if_exists, ignore, progress)
+
+    # -- groups
+
+    @property
+    def groups(self) -> Listing[Group]:
+        """The groups, lazily: no request until it is read."""
+        return Listing(self.connection, self, Group)
+
+    def group(self, id: str) -> Group:
+        """A reference to a group. No request."""
+        return Group(id, bucket=self)
+
+    def create_group(
+        self,
+        id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Group:
+        """See :meth:`Listing.create`: one PUT, always with its ``members``."""
+        return self.groups.create(data, permissions, id=id, if_not_exists=if_not_exists, safe=safe)
+
+    def get_group(self, id: str) -> Group:
+        """The group with that id, loaded: one GET, ``GroupNotFound`` if absent."""
+        return self.groups[check_id(id, "group")]
+
+    def get_groups(self) -> list[Group]:
+        """All groups, in a list."""
+        return list(self.groups)
+
+    def delete_group(
+        self,
+        id: str | Group,
+        *,
+        if_match: int | str | datetime | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Group:
+        """Delete one group: one DELETE."""
+        return self.groups._delete_one(id, if_match, if_exists, safe)
+
+    def delete_groups(
+        self,
+        groups: Iterable[str | Group] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these groups, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()")
+        return self.groups._delete_each(wanted, if_exists, ignore, progress)
+
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together: see :meth:`Connection.batch`."""
+        return self._batch(ignore, on_conflict)
+
+    # -- replication
+
+    def copy_to(
+        self,
+        destination: Bucket,
+        *,
+        permissions: bool = False,
+        attachments: bool = False,
+        delete: bool = False,
+        groups: bool = True,
+        dry_run: bool = False,
+        progress: bool = False,
+    ) -> CopyPlan:
+        """Bring fields, groups, collections and records to another bucket, here or elsewhere.
+
+        Makes the destination where it is missing, and writes only what differs, in batches.
+        What was deleted here since goes there too; with ``delete`` everything goes that is
+        not here. ``permissions`` takes those along (a request for each ``batch_max_requests``
+        objects, on both sides), ``attachments`` the files; ``groups=False``
+        leaves groups out. Timestamps are new. Nothing is sent with ``dry_run``: look at the plan.
+
+        ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
+        what changed since, ``plan.verify()`` is false where both sides agree.
+        """
+        from kinto_orm.plans.copy import CopyPlan, Extent
+
+        extent = Extent(permissions, attachments, delete, groups)
+        plan = CopyPlan(self, destination, extent).again()
+        if not dry_run:
+            plan.apply(progress=progress)
+        return plan

@@ -1,0 +1,329 @@
+"""The connection to a server: where every object comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+
+from kinto_orm.drivers.dry_run import Plan
+from kinto_orm.drivers.scopes import enter, leave
+from kinto_orm.network.options import Hooks, Options, Timeout
+from kinto_orm.network.session import Pool
+from kinto_orm.network.transport import Transport
+from kinto_orm.objects.bucket import Bucket
+from kinto_orm.objects.listing import Listing, required_iterable
+from kinto_orm.objects.server import Server
+from kinto_orm.plans import server as operators
+from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.protocol.ids import check_id
+
+if TYPE_CHECKING:
+    from kinto_orm.drivers.block import Block
+    from kinto_orm.objects.access import Access
+    from kinto_orm.objects.accounts import Account, Accounts
+    from kinto_orm.plans.operations import Ignored
+
+
+class Connection(Server):
+    """A connection to a Kinto server, which many objects and threads can share.
+
+    ``server_url`` ends with the API version: ``http://localhost:8888/v1``. ``auth`` is
+    ``("user", "password")``, ``"user:password"``, ``"Bearer …"``, ``"Basic …"`` or a
+    requests auth object. ``session`` is a ``requests.Session`` of yours, which stays open.
+    The rest can be changed with :meth:`with_options`:
+
+    - ``headers`` are sent with every request.
+    - ``timeout``, in seconds: one number, or (to connect, to read); ``None`` waits for ever.
+    - ``deadline``: seconds for one call with all its repetitions, pauses and slow answers; then
+      it is a :class:`ReadTimeout`. ``None``, the default, sets no end.
+    - ``retry``: how often a request is repeated after a failure that may pass (no connection,
+      no reply, 409, 429, 502, 503, 504); ``retry_after``: how many seconds later, by default
+      what the server says, or longer each time; ``respect_backoff=False`` does not wait where
+      the server asks everybody to.
+    - ``safe=False`` leaves preconditions out of all writes.
+    - ``dry_mode=True`` collects writes in ``plan`` instead of sending them.
+    - ``page_size``: how many objects of a list are asked for at a time.
+    - ``event_hooks`` maps events to lists of functions: ``request(request)``,
+      ``response(response)``, ``retry(request, cause, delay)``, ``backoff(until)``,
+      ``deprecated(message, url)``. What they raise goes to the caller.
+
+    Making a connection makes no request.
+    """
+
+    def __init__(
+        self,
+        server_url: str,
+        auth: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout = (5, 60),
+        deadline: float | None = None,
+        retry: int = 3,
+        retry_after: float | None = None,
+        respect_backoff: bool = True,
+        safe: bool = True,
+        dry_mode: bool = False,
+        page_size: int | None = None,
+        event_hooks: Hooks | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        options = Options(
+            auth=auth,
+            headers=headers or {},
+            timeout=timeout,
+            deadline=deadline,
+            retry=retry,
+            retry_after=retry_after,
+            respect_backoff=respect_backoff,
+            safe=safe,
+            dry_mode=dry_mode,
+            page_size=page_size,
+            event_hooks=event_hooks,
+        )
+        self._begin(Pool(_checked_url(server_url), session), options)
+
+    def _begin(self, pool: Pool, options: Options) -> None:
+        super().__init__(Transport(pool, options))
+        self._options = options
+        self.safe = options.safe
+        self.page_size = options.page_size
+        self.plan = Plan() if options.dry_mode else None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.server_url}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        made = name in ("server_url", "transport") and name not in vars(self)
+        if not (made or name in ("safe", "page_size", "plan") or name.startswith("_")):
+            raise AttributeError(
+                f"{name!r} of a connection cannot be set; with_options(…) gives one with other "
+                "options, and headers[name] = … sets a header"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def headers(self) -> MutableMapping[str, str]:
+        """The headers of every request; changes take effect at once."""
+        return self.transport.headers
+
+    def with_options(self, **overrides: Any) -> Connection:
+        """A connection with other options, on the same sockets; headers are merged.
+
+        Takes the keyword arguments of the constructor but ``session``. ``None`` as the value
+        of a header removes it. In dry mode both add to the same plan.
+        """
+        other = object.__new__(type(self))
+        other._begin(self.transport.pool, self._current_options().overridden(overrides))
+        if other.plan is not None and self.plan is not None:
+            other.plan = self.plan
+        if not {"auth", "headers"} & overrides.keys():
+            other._server_info = self._server_info
+        return other
+
+    def _current_options(self) -> Options:
+        return attrs.evolve(
+            self._options,
+            auth=self.transport.auth,
+            headers=dict(self.headers),
+            safe=self.safe,
+            page_size=self.page_size,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = self._current_options().without_hooks()
+        given = self.transport.pool.given
+        return _reopened, (type(self), self.server_url, options, given, self._server_info)
+
+    def close(self) -> None:
+        """Close the sockets. The connection opens new ones if it is used again."""
+        self.transport.pool.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def backoff_until(self) -> datetime | None:
+        """Until when the server asked for no requests, or ``None``. No request."""
+        self.transport.pool.backoff_left()
+        return self.transport.pool.backoff_until
+
+    @contextlib.contextmanager
+    def dry_run(self) -> Iterator[Plan]:
+        """A block whose reads are made and whose writes are collected in a :class:`Plan`.
+
+        Nothing is sent, and objects stay unsaved. It holds in this thread or task, for this
+        connection and those made of it with :meth:`with_options`.
+        """
+        plan = Plan()
+        enter(self.transport.pool, plan)
+        try:
+            yield plan
+        finally:
+            leave(plan)
+
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together when it ends, in order.
+
+        Every ``save``, ``delete``, ``refresh``, ``patch`` and ``create_*`` of objects of
+        this connection is queued, in this thread or task only; if the block raises, nothing
+        is sent. Blocks inside join the outer one. Reads are made at once.
+
+        The requests go out in envelopes of the server's ``batch_max_requests`` (which is
+        asked for once). Each object is updated from its own answer. All are tried; then
+        :class:`BatchError` tells which failed, but for errors of the classes of ``ignore``.
+        ``on_conflict`` is what saves in the block do that do not say it themselves.
+        See "Batch operations" in Kinto's API reference.
+        """
+        from kinto_orm.drivers.block import Block
+
+        return Block(self, ignore, on_conflict)
+
+    # -- accounts
+
+    @property
+    def accounts(self) -> Accounts:
+        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
+        from kinto_orm.objects.accounts import Accounts
+
+        return Accounts(self)
+
+    def account(self, id: str) -> Account:
+        """A reference to an account. No request."""
+        from kinto_orm.objects.accounts import Account
+
+        return Account(id, connection=self)
+
+    # -- for operators and tests
+
+    def flush(self) -> None:
+        """Delete everything that the server has, accounts included: one POST.
+
+        Raises :class:`CapabilityMissing` where the server does not offer it, as it never
+        should in production. See "Flush endpoint" in Kinto's API reference.
+        """
+        self.requires("flush_endpoint")
+        self.run(operators.flush)
+
+    def heartbeat(self) -> dict[str, Any]:
+        """How the parts of the server are, such as ``{"storage": True, "cache": False}``.
+
+        A part that is not well is an answer (of status 503), not an exception. One GET,
+        which is not repeated. Raises what any request does where there is no such answer.
+        See "Utility endpoints" in Kinto's API reference.
+        """
+        return self.with_options(retry=0).run(operators.heartbeat)
+
+    # -- access
+
+    @property
+    def permissions(self) -> Access:
+        """What this user may do where, lazily: no request until it is read."""
+        from kinto_orm.objects.access import Access
+
+        return Access(self)
+
+    # -- buckets
+
+    @property
+    def buckets(self) -> Listing[Bucket]:
+        """The buckets that this user may see, lazily: no request until it is read."""
+        return Listing(self, None, Bucket)
+
+    def bucket(self, id: str) -> Bucket:
+        """A reference to a bucket. No request."""
+        return Bucket(id, connection=self)
+
+    def create_bucket(
+        self,
+        id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Bucket:
+        """See :meth:`Listing.create`: one PUT."""
+        return self.buckets.create(data, permissions, id=id, if_not_exists=if_not_exists, safe=safe)
+
+    def get_bucket(self, id: str) -> Bucket:
+        """The bucket with that id, loaded: one GET, ``BucketNotFound`` if absent."""
+        return self.buckets[check_id(id, "bucket")]
+
+    def get_buckets(self) -> list[Bucket]:
+        """All buckets that this user may see, in a list."""
+        return list(self.buckets)
+
+    def delete_bucket(
+        self,
+        id: str | Bucket,
+        *,
+        if_match: int | str | datetime | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Bucket:
+        """Delete one bucket and all that is in it: one DELETE."""
+        return self.buckets._delete_one(id, if_match, if_exists, safe)
+
+    def delete_buckets(
+        self,
+        buckets: Iterable[str | Bucket] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these buckets, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        wanted = required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
+        return self.buckets._delete_each(wanted, if_exists, ignore, progress)
+
+
+def connect(server_url: str | None, auth: Any) -> Connection:
+    """A connection to ``server_url``, by default the environment's ``KINTO_SERVER``."""
+    server_url = server_url or os.environ.get("KINTO_SERVER")
+    if not server_url:
+        raise TypeError("give a connection or a server_url, or set KINTO_SERVER in the environment")
+    return Connection(server_url, auth)
+
+
+def _reopened(
+    cls: type[Connection],
+    server_url: str,
+    options: Options,
+    session: requests.Session | None,
+    server_info: dict[str, Any] | None,
+) -> Connection:
+    """A connection that was pickled, with sockets of its own, and what it knew of the server."""
+    connection = object.__new__(cls)
+    connection._begin(Pool(server_url, session, travelled=True), options)
+    connection._server_info = server_info
+    return connection
+
+
+def _checked_url(server_url: Any) -> str:
+    if not isinstance(server_url, str):
+        raise TypeError(f"server_url is a string, not a {type(server_url).__name__}")
+    example = "such as http://localhost:8888/v1"
+    if "@" in server_url:  # wherever it is: an odd URL would be repeated in an error
+        raise ValueError("server_url holds credentials; give them as auth=(user, password)")
+    parts = urlsplit(server_url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"server_url starts with http:// or https://, {example}: {server_url!r}")
+    if parts.query or parts.fragment or not re.search(r"/v\d+/?\Z", parts.path):
+        raise ValueError(f"server_url ends with the API's version, {example}: {server_url!r}")
+    return server_url.strip().rstrip("/")

@@ -1,0 +1,135 @@
+"""JSON schemas of buckets and collections, and data checked against them before it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+from kinto_orm.errors import InvalidData, Violation
+from kinto_orm.protocol.encoding import encode
+from kinto_orm.state.document import Document
+
+T = TypeVar("T")
+Self = TypeVar("Self", bound="Stored[Any]")
+
+#: Fields of a record that are the server's, not the schema's.
+_NOT_CHECKED = frozenset({"last_modified", "schema"})
+
+
+class Stored(Generic[T]):
+    """A field of ``data`` as a property: ``None`` where it is not there, or to remove it."""
+
+    def __init__(self, field: str, check: Callable[[Any, str], T], doc: str) -> None:
+        self.field = field
+        self.check = check
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self: Self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Document, owner: type) -> T | None: ...
+    def __get__(self: Self, instance: Document | None, owner: type) -> Any:
+        return self if instance is None else instance.data.get(self.field)
+
+    def __set__(self, instance: Document, value: T | None) -> None:
+        if value is None:
+            self.__delete__(instance)
+        else:
+            instance.data[self.field] = self.check(value, self.field)
+
+    def __delete__(self, instance: Document) -> None:
+        instance.data.get(self.field)  # raises where that was not asked for
+        if self.field in instance.data:
+            del instance.data[self.field]
+
+
+def a_mapping(value: Any, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{field} is a dict, or None to remove it, not a {type(value).__name__}")
+    return value
+
+
+def seconds(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{field} is a whole number of seconds, or None to remove it: {value!r}")
+    if value < 0:
+        raise ValueError(f"{field} is a number of seconds from 0, not {value!r}")
+    return value
+
+
+def validate(rows: Iterable[tuple[str, str, Any]], schemas: Mapping[str, Any]) -> None:
+    """Raise :class:`InvalidData` with all that ``schemas``, by where they are from, forbid.
+
+    ``rows`` are the URI to report, the id, and the fields of each object.
+    """
+    validators = [_validator(schema, where) for where, schema in schemas.items()]
+    found = [
+        Violation(uri, path, message)
+        for uri, id, fields in rows
+        for where, validator in zip(schemas, validators, strict=True)
+        for path, message in _faults(validator, where, _as_sent(id, fields, validator.schema))
+    ]
+    if found:
+        raise InvalidData(dict.fromkeys(found))
+
+
+def _validator(schema: Any, where: str) -> Any:
+    try:
+        import jsonschema
+        from jsonschema_specifications import REGISTRY
+    except ImportError as error:
+        raise ImportError(
+            f'validate() needs: pip install "kinto-orm[jsonschema]" ({error})'
+        ) from error
+
+    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise ValueError(
+            f"{where} is not a valid schema: {_dotted(error.absolute_path)}: {error.message}"
+        ) from error
+    # Kinto asks nothing of what is not there, but for its own fields.
+    required = [name for name in schema.get("required", ()) if name not in _NOT_CHECKED]
+    if "id" not in schema.get("properties", {}):
+        required = [name for name in required if name != "id"]
+    schema = {name: value for name, value in schema.items() if name != "required"}
+    if required:
+        schema["required"] = required
+    # With a registry of its own: jsonschema would fetch whatever a "$ref" points to.
+    return kind(schema, registry=REGISTRY)
+
+
+def _as_sent(id: str, fields: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+    """The fields that Kinto checks, as JSON: dates as text."""
+    sent = {name: value for name, value in fields.items() if name not in _NOT_CHECKED}
+    sent.pop("id", None)
+    if "id" in schema.get("properties", {}):
+        sent["id"] = id
+    return json.loads(encode(sent))
+
+
+def _faults(validator: Any, where: str, data: Any) -> Iterator[tuple[str, str]]:
+    from referencing.exceptions import Unresolvable
+
+    try:
+        faults = list(validator.iter_errors(data))
+    except Unresolvable as error:
+        raise ValueError(f"{where} refers to what is not in it: {error}") from error
+    yield from sorted(
+        (_dotted([*fault.absolute_path, *_missing(fault)]), fault.message) for fault in faults
+    )
+
+
+def _missing(error: Any) -> Iterator[str]:
+    """The name of a field that is required: Kinto reports it as the field's own fault."""
+    if error.validator == "required":
+        for name in error.validator_value:
+            if error.message.startswith(repr(name)):
+                yield name
+                return
+
+
+def _dotted(path: Iterable[Any]) -> str:
+    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in path).lstrip(".")

@@ -1,0 +1,185 @@
+"""The verbs of attachments, as plans: look, send or delete, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kinto_orm.errors import Conflict, IntegrityError, InvalidResponse
+from kinto_orm.files.multipart import FIELD, Multipart
+from kinto_orm.files.uploads import Upload
+from kinto_orm.plans import objects as plans
+from kinto_orm.plans import patches as explicit_patches
+from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.messages import Carrier, Request, Steps, precondition
+from kinto_orm.state.comparison import stored_alike
+from kinto_orm.state.document import Document, Status
+from kinto_orm.state.patches import BasicPatch
+from kinto_orm.state.permissions import Permissions
+from kinto_orm.state.writes import difference, encoded_data
+
+
+@attrs.frozen
+class Extras:
+    """What goes with a file: fields and permissions to set. Those of a new record go along."""
+
+    data: Mapping[str, Any] | None
+    permissions: Mapping[str, list[str]] | None
+
+    @classmethod
+    def of(
+        cls,
+        record: Document,
+        data: Mapping[str, Any] | None,
+        permissions: Mapping[str, Any] | None,
+    ) -> Extras:
+        fields = None if data is None else record._own_fields(data)
+        wanted: dict[str, list[str]] = {}
+        if permissions is not None:
+            given = Permissions(record.kind, lambda: None)
+            given._new(permissions)
+            wanted = {name: list(given[name]) for name in permissions}
+        if record._status is Status.NEW:
+            fields = {**record._fields(), **(fields or {})}
+            held = record._permissions._held() if record._permissions is not None else {}
+            wanted = {**{name: who for name, who in held.items() if who}, **wanted}
+        return cls(fields, wanted or None)
+
+    def encoded(self) -> dict[str, bytes]:
+        """As the fields of a form. Raises what :func:`encode` does."""
+        parts = {}
+        if self.data:
+            parts["data"] = encoded_data(self.data)
+        if self.permissions:
+            parts["permissions"] = encode(self.permissions, "permissions")
+        return parts
+
+
+def put_file(
+    carrier: Carrier,
+    record: Document,
+    *,
+    form: Multipart,
+    extras: Extras,
+    unless: Upload | None,
+    safe: bool,
+) -> Steps[None]:
+    """Look, where that is called for; POST the file; GET what the record is now."""
+    ours = {FIELD, *(extras.data or ())}
+    held = yield from _look(record, ours, safe, unless is not None)
+    if unless is not None and held is not None and unless.is_described_by(held.get(FIELD)):
+        yield from _put_extras(carrier, record, extras, safe)
+        return
+    sent = record._snapshot(record._difference(), True) if record._status is Status.NEW else None
+    response = yield Request("POST", f"{record.uri}/attachment", stream=form)
+    stored = plans.checked(response).body
+    if not isinstance(stored, dict) or "size" not in stored or "hash" not in stored:
+        raise InvalidResponse(response, "the answer does not describe an attachment")
+    if (stored["size"], stored["hash"]) != (form.file_size, form.digest):
+        raise IntegrityError(
+            f"{record.uri}: the server holds {stored['size']} bytes with the SHA-256 "
+            f"{stored['hash']}, {form.file_size} bytes with {form.digest} were sent"
+        )
+    data, permissions = plans.envelope(plans.checked((yield Request("GET", record.uri))))
+    if sent is not None:
+        record._take(data, permissions, sent=sent)
+    else:
+        _take(record, data, permissions, ours, safe)
+
+
+def detach(carrier: Carrier, record: Document, *, safe: bool) -> Steps[None]:
+    """Look, DELETE the file, GET what the record is now."""
+    plans.refuse_deleted(record)
+    if record._status is not Status.LOADED:
+        raise ValueError(f"{record.uri} is not saved yet, and has no file of its own")
+    yield from _look(record, {FIELD}, safe, False)
+    plans.checked((yield Request("DELETE", f"{record.uri}/attachment")))
+    data, permissions = plans.envelope(plans.checked((yield Request("GET", record.uri))))
+    _take(record, data, permissions, {FIELD}, safe)
+
+
+def _look(
+    record: Document, ours: set[str], safe: bool, learn: bool
+) -> Steps[Mapping[str, Any] | None]:
+    """What the server has now, or ``None`` where nobody needs to know; held here on request.
+
+    Raises :class:`Conflict` where somebody else changed what is about to be replaced (``ours``)
+    or what has edits here, or made what is about to be made, and :class:`NotFound` where the
+    record was deleted.
+    """
+    loaded = record._status is Status.LOADED and record.last_modified is not None
+    headers: dict[str, str] = {}
+    if record._status is Status.NEW:
+        if not safe:
+            return None
+        headers["If-None-Match"] = "*"
+    elif loaded and safe:
+        headers = precondition(record._last_modified or 0)
+    if loaded and record._known.only is None:
+        headers["If-None-Match"] = f'"{record.last_modified}"'
+    if not learn and not (headers and safe):
+        return None
+    response = yield Request("GET", record.uri, "", headers)
+    if response.status == 304:
+        held: Mapping[str, Any] = record._source
+        return held
+    if response.status in (403, 404) and not loaded:
+        return None  # it may be made, by somebody who may not read here
+    if response.status == 412:
+        error = plans.conflict(record, response)
+        if not loaded or not isinstance(error, Conflict) or error.remote is None:
+            raise error
+        data: Mapping[str, Any] = error.details["existing"]
+        permissions = None
+        if _moved(record, data, ours | _edited(record, data)):
+            raise error
+    else:
+        data, permissions = plans.envelope(plans.checked(response))
+    if learn:
+        _take(record, data, permissions, ours, safe)
+    return data
+
+
+def _edited(record: Document, data: Mapping[str, Any]) -> set[str]:
+    """The fields with edits that wait."""
+    edits = difference(record._source, record._fields())
+    names = {*edits.changed, *edits.removed}
+    return names.union(record._source, data) if record._replaced else names
+
+
+def _moved(record: Document, data: Mapping[str, Any], names: set[str]) -> bool:
+    """Whether the server has any of these fields in another form than it was loaded in."""
+
+    def form(fields: Mapping[str, Any], name: str) -> list[Any]:
+        return [fields[name]] if name in fields else []
+
+    names = {name for name in names if record._known.covers(name)} - {"id", "last_modified"}
+    return not all(stored_alike(form(record._source, name), form(data, name)) for name in names)
+
+
+def _take(
+    record: Document,
+    data: Mapping[str, Any],
+    permissions: Mapping[str, list[str]] | None,
+    ours: set[str],
+    safe: bool,
+) -> None:
+    """Hold what the server has. Where edits wait of a field that somebody else changed in the
+    meantime, hold the version that they are based on: the next save must meet its conflict."""
+    loaded = record._status is Status.LOADED
+    if loaded and safe and _moved(record, data, _edited(record, data) - ours):
+        fields = {**record._source, FIELD: data.get(FIELD)}
+        fields["last_modified"] = record.last_modified
+        record._take(fields, None, known=record._known)
+    else:
+        record._take(data, permissions)
+
+
+def _put_extras(carrier: Carrier, record: Document, extras: Extras, safe: bool) -> Steps[None]:
+    """What was to go with a file that need not go."""
+    changed = difference(record._source, {**record._source, **(extras.data or {})}).changed
+    if changed or extras.permissions:
+        patch = BasicPatch(data=changed or None, permissions=extras.permissions)
+        yield from explicit_patches.patch(carrier, record, patch, safe=safe)

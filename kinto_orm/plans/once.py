@@ -1,0 +1,141 @@
+"""Reading a list so that each object is given once, whatever is saved meanwhile.
+
+A page goes on where the one before ended in the order of the list. An object that is saved
+may move in that order: ahead, where it would be met again (and, if each time it is met it is
+saved, for ever), or back, where it would never be met. The list's ETag tells whether anything
+was saved. So what was saved since the first page is left out of the other pages, and looked
+up by its id in the end. What is kept for that are ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from kinto_orm.plans.lists import OBJECT, Pages, read_page
+from kinto_orm.protocol.messages import Carrier, Response, Steps
+from kinto_orm.protocol.queries import PAGE_SIZE, Query
+from kinto_orm.state.made import Made
+
+Row = dict[str, Any]
+
+#: How far behind newer rows one may become visible, in milliseconds: PostgreSQL dates what is
+#: written in a long transaction before the transaction ends.
+SETTLING = 10_000
+
+#: How many ids are asked for at a time: proxies take URLs of 8 KB.
+CHUNK = 100
+
+
+class OncePages(Pages):
+    """Where a reading stands that gives each object once."""
+
+    def __init__(
+        self, server_url: str, uri: str, query: Query, page_size: int | None, *, moving: bool = True
+    ) -> None:
+        """``moving``: whether the objects of the list can be saved; entries of a log cannot."""
+        super().__init__(uri, query.first_page(page_size), OBJECT)
+        self.list = query
+        self._moving = moving
+        self._ascending = (query.sort or "").split(",")[0] == "last_modified"
+        self._list_url = f"{server_url}{uri}"
+        self._made: Made | None = None
+        self._met: set[str] = set()
+        self._changed = False
+        self._begun = False
+        #: The ids of those that were not met, once they are known.
+        self.owed: list[str] | None = None
+
+    @property
+    def more(self) -> bool:
+        if self.query is not None:
+            return True
+        return bool(self.owed) or (self.owed is None and self._changed and self._moving)
+
+    def turn(self, response: Response, rows: list[Row]) -> None:
+        first = not self._begun
+        super().turn(response, rows)
+        self._begun = True
+        if first:
+            # What is made from now on may come in later pages.
+            self._made = Made(self._list_url) if self.query is not None else None
+        elif response.etag != self.timestamp:
+            self._changed = True
+            if self._ascending and rows and self._is_later(rows[-1]):
+                self.query = None  # nothing older follows
+
+    def _is_later(self, row: Row) -> bool:
+        return self.timestamp is not None and row["last_modified"] > self.timestamp
+
+    def new(self, rows: list[Row]) -> list[Row]:
+        """Those of a page that are to be given now."""
+        if self._made is None:
+            return rows  # the only page
+        ids = [row["id"] for row in rows]
+        if self._changed or not self._met.isdisjoint(ids):
+            rows = [row for row in rows if self._is_new(row["id"]) and not self._is_later(row)]
+            ids = [row["id"] for row in rows]
+        self._met.update(ids)
+        return rows
+
+    def given(self, rows: list[Row]) -> list[Row]:
+        # This page may have been read before it was known here that an object had been made.
+        if self.owed is None or self._made is None or not self._made.ids:
+            return rows
+        return [row for row in rows if row["id"] not in self._made.ids]
+
+    def _is_new(self, id: str) -> bool:
+        return id not in self._met and (self._made is None or id not in self._made.ids)
+
+    @property
+    def recent(self) -> Query:
+        """What was saved since the reading began, oldest first: it can only move to the end."""
+        since = max((self.timestamp or 0) - SETTLING, 0)
+        query = self.list.filtered({"last_modified__gt": since}, None)
+        size = max(self.list.page_size or 0, PAGE_SIZE)
+        return attrs.evolve(
+            query, sort="last_modified", fields=("id",), page_size=size, start=0, stop=None
+        )
+
+    def owe(self, ids: Iterable[str]) -> None:
+        """Note which objects were saved since the reading began."""
+        self.owed = [id for id in ids if self._is_new(id)]
+
+    def some(self) -> list[str]:
+        """The next few of the ids that are owed."""
+        some, self.owed = (self.owed or [])[:CHUNK], (self.owed or [])[CHUNK:]
+        return some
+
+
+def read_new_page(carrier: Carrier, pages: Pages) -> Steps[list[Row]]:
+    """GET the next page of a list, without what was given already; in the end the rest."""
+    if not isinstance(pages, OncePages):
+        return (yield from read_page(carrier, pages))
+    if pages.query is not None:
+        rows = yield from read_page(carrier, pages)
+        return pages.new(rows)
+    if pages.owed is None:
+        recent = yield from _all_rows(carrier, pages.uri, pages.recent)
+        pages.owe(dict.fromkeys(row["id"] for row in recent))
+    ids = pages.some()
+    if not ids:
+        return []
+    wanted = attrs.evolve(pages.list.filtered({"id__in": ids}, None), start=0, stop=None)
+    found = yield from _all_rows(carrier, pages.uri, wanted)
+    left = set(ids)
+    rows = []
+    for row in found:
+        if row["id"] in left:
+            left.remove(row["id"])
+            rows.append(row)
+    return rows
+
+
+def _all_rows(carrier: Carrier, uri: str, query: Query) -> Steps[list[Row]]:
+    pages = Pages(uri, query.first_page(None))
+    rows: list[Row] = []
+    while pages.more:
+        rows += yield from read_page(carrier, pages)
+    return rows

@@ -1,0 +1,201 @@
+"""Several requests in one: Kinto's batch endpoint, as it really answers.
+
+See "Batch operations" in Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from kinto_orm.errors import InvalidResponse, KintoError, ResponseError, error_for
+from kinto_orm.network.retry import may_be_done
+from kinto_orm.network.transport import Transport
+from kinto_orm.protocol.messages import READING, Request, Response
+
+BATCH = "/batch"
+
+_string = json.JSONEncoder().encode
+
+_DICT, _INT = frozenset({dict}), frozenset({int})
+
+
+def fits(request: Request) -> bool:
+    """Whether a request may travel with others.
+
+    Kinto refuses a whole batch for a path with ``/batch`` anywhere in it, be it the first
+    letters of an id.
+    """
+    return BATCH not in request.target
+
+
+def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response | Exception]:
+    """Send all in one envelope; what became of each, once that is certain.
+
+    On PostgreSQL a 409 among the answers means that everything before it was rolled back,
+    although reported as written. That part is sent again, as often as any request is.
+    """
+    envelope = _Envelope(requests)
+
+    def once(_: Request) -> Response:
+        try:
+            return envelope.take(transport.send_once(envelope.request))
+        except KintoError as error:
+            envelope.lost += may_be_done(error)
+            raise
+
+    try:
+        last = transport.repeat(envelope.request, once)
+        if last.request.uri == BATCH and last.status == 405:
+            return [_alone(transport, request, last) for request in requests]
+        if last.request.uri == BATCH and last.status != 200:
+            raise error_for(last)
+    except Exception as error:  # whatever it is, other envelopes have their own outcomes
+        envelope.fail(error)
+    return envelope.outcomes
+
+
+def _alone(transport: Transport, request: Request, refusal: Response) -> Response | Exception:
+    """What becomes of a request where the server takes no batches: it is read-only."""
+    if request.method not in READING:
+        reason = "this server is read-only: it takes no writes, nor batches of them"
+        return ResponseError(refusal._replace(request=request), reason)
+    try:
+        return transport.send(request)
+    except Exception as error:  # whatever it is, the others have their own outcomes
+        return error
+
+
+class _Envelope:
+    """Requests that travel together, and what became of them so far."""
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self._requests = requests
+        self._todo = list(range(len(requests)))
+        #: The first answers of what was rolled back.
+        self._reported: dict[int, Response] = {}
+        self.outcomes: list[Response | Exception] = [LookupError("never sent")] * len(requests)
+        self.request = _envelope(requests)
+        #: How often what is still to do was sent, and may have been done, without an answer.
+        self.lost = 0
+
+    def take(self, response: Response) -> Response:
+        """Note the answers; the response, or the refusal for which some are to be sent again."""
+        if response.status != 200:
+            self.lost += may_be_done(response)
+            return response
+        lost = self.lost + response.repeated
+        parts = _open(response, [self._requests[i] for i in self._todo])
+        if lost:
+            parts = [part._replace(repeated=lost) for part in parts]
+        refused = [place for place, part in enumerate(parts) if part.status == 409]
+        if not refused and not self._reported:  # nothing was rolled back: nearly always
+            self.outcomes = [*parts]
+            return response
+        undone = refused[-1] + 1 if refused else 0
+        again = []
+        for place, (i, part) in enumerate(zip(self._todo, parts, strict=True)):
+            if place < undone:
+                refusal = parts[undone - 1]._replace(request=self._requests[i])
+                self.outcomes[i] = error_for(refusal)
+                self._reported.setdefault(i, part)
+            else:
+                first = self._reported.get(i)
+                self.outcomes[i] = part if first is None else _standing(first, part)
+            # What failed after a roll-back may have missed what was rolled back.
+            if place < undone or (undone and part.status >= 400):
+                again.append(i)
+        if not again:
+            return response
+        self._todo = again
+        self.request = _envelope([self._requests[i] for i in again])
+        return parts[undone - 1]
+
+    def fail(self, error: Exception) -> None:
+        for i in self._todo:
+            self.outcomes[i] = error
+
+
+def _standing(reported: Response, part: Response) -> Response:
+    """The answer to a part that was sent again.
+
+    Without transactions nothing was rolled back: what was reported first still holds, if
+    that is the version that the second attempt met.
+    """
+    version = reported.etag if reported.status < 300 else None
+    if part.status == 412 and version is not None and version == part.etag:
+        return reported
+    if part.status == 404 and reported.status < 300:
+        return part._replace(repeated=1)
+    return part
+
+
+def _envelope(requests: Sequence[Request]) -> Request:
+    content = b'{"requests":[%s]}' % b",".join(map(_part, requests))
+    return Request("POST", BATCH, content=content)
+
+
+def _part(request: Request) -> bytes:
+    # Piece by piece: an encoder for each head costs more than all the rest of it.
+    part = f'{{"method":"{request.method}","path":{_string(request.target)}'
+    if request.headers:
+        headers = [f"{_string(name)}:{_string(value)}" for name, value in request.headers.items()]
+        part = f'{part},"headers":{{{",".join(headers)}}}'
+    if request.content is None:
+        return f"{part}}}".encode()
+    # The body was encoded when the request was planned.
+    return b'%s,"body":%s}' % (part.encode(), request.content)
+
+
+def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
+    parts = response.body.get("responses") if isinstance(response.body, dict) else None
+    if (
+        not isinstance(parts, list)
+        or len(parts) != len(requests)
+        or not _DICT.issuperset(map(type, parts))
+        or not _INT.issuperset([type(part.get("status")) for part in parts])
+        or not _DICT.issuperset([type(part.get("headers", {})) for part in parts])
+    ):
+        raise InvalidResponse(response, "the answer is not that of a Kinto batch")
+    return list(map(_answer, requests, _sharing(parts)))
+
+
+def _answer(request: Request, part: dict[str, Any]) -> Response:
+    return Response(part["status"], _Headers(part.get("headers", {})), part.get("body"), request)
+
+
+class _Headers(Mapping[str, str]):
+    """Headers by their names in lower case, which are made when somebody looks: seldom."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+
+    def _lowered(self) -> dict[str, str]:
+        return {name.lower(): str(value) for name, value in self._given.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._lowered()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lowered())
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return repr(self._lowered())
+
+
+def _sharing(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The parts; those with the same permissions share them, and so will their objects."""
+    held: Any = None
+    for part in parts:
+        body = part.get("body")
+        if isinstance(body, dict) and "permissions" in body:
+            if body["permissions"] == held:
+                body["permissions"] = held
+            held = body["permissions"]
+        yield part

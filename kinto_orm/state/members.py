@@ -1,0 +1,86 @@
+"""Who is in a group: an ordered set of principals, kept in the group's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from typing import Any
+
+import attrs
+
+from kinto_orm.errors import KintoError
+from kinto_orm.protocol.kinds import GROUP
+from kinto_orm.state.document import Document
+from kinto_orm.state.principals import Everyone, PrincipalSet, principals
+
+
+def checked_members(value: Any) -> list[str]:
+    """The principals that ``value`` stands for, if all of them can be in a group.
+
+    Kinto takes users only: neither groups nor everybody.
+    """
+    for one in value if isinstance(value, (list, tuple, Set)) else [value]:
+        # Not asked for its principal: in the default bucket that takes a request.
+        if isinstance(one, Document) and one.kind == GROUP:
+            raise ValueError(f"{one!r} cannot be in a group: groups have users as members")
+    members = principals(value)
+    for member in members:
+        if member.startswith("/buckets/") or member == Everyone:
+            raise ValueError(
+                f"{member!r} cannot be in a group: groups have users as members, "
+                "such as 'account:alice'"
+            )
+    return members
+
+
+@attrs.frozen(eq=False, repr=False)
+class Members(PrincipalSet):
+    """The principals in a group: ``+=``, ``-=``, ``add``, ``discard``, ``remove``, ``in``, ``==``.
+
+    Takes a string, an :class:`Account`, or several; a group or ``Everyone``, which Kinto
+    refuses, is a ``ValueError``. Edits are edits of ``group.data["members"]``, in order and
+    once each, sent by ``group.save()``. On a reference the first use loads the group.
+    """
+
+    _group: Document
+
+    def _held(self) -> list[str]:
+        held = self._group.data.get("members")
+        if not isinstance(held, list):
+            return []
+        if not all(isinstance(one, str) for one in held):
+            raise KintoError(f"the members of {self._group.uri} are no principals: {held!r}")
+        return held
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(self._held()))
+
+    def __len__(self) -> int:
+        return len(set(self._held()))
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def add(self, value: Any) -> None:
+        """Add a user, or several."""
+        wanted = checked_members(value)
+        new = [one for one in wanted if one not in self._held()]
+        if new:
+            self._replace([*self._held(), *new])
+
+    def discard(self, value: Any) -> None:
+        """Take users out, whether they are in or not."""
+        unwanted = set(principals(value))
+        if not unwanted.isdisjoint(self._held()):
+            self._replace([one for one in self._held() if one not in unwanted])
+
+    def clear(self) -> None:
+        """Take everybody out."""
+        self._replace([])
+
+    def _replace(self, members: list[str]) -> None:
+        data = self._group.data
+        held = data.get("members")
+        if isinstance(held, list):
+            held[:] = members  # whoever holds the list goes on holding it
+        else:
+            data["members"] = members

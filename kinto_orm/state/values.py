@@ -1,0 +1,298 @@
+"""Objects and lists inside the data: dicts whose items are attributes too, and lists of such.
+
+What is put in is copied, and what is read is the data's own: so an edit of what was read
+counts, and nobody else's objects ever change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, KeysView, ValuesView
+from operator import index
+from typing import Any, NoReturn, Protocol, SupportsIndex
+
+from kinto_orm.errors import NotLoaded
+from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
+
+_ABSENT = object()
+
+#: What holds other values, for ``isinstance``.
+_CONTAINER = (*OBJECT, list, tuple)
+
+
+class Coverage(Protocol):
+    """How much of an object was loaded, by the path of names that leads to a field."""
+
+    def _in_part(self, *path: str) -> bool:
+        """Whether only some fields of the object there were asked for."""
+
+    def _not_asked_for(self, *path: str) -> bool:
+        """Whether the field there may be missing just because nobody asked for it."""
+
+
+class Attributes:
+    """Items as attributes, except where a mapping has a method of that name."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        # Notebooks and copy probe every object for such methods; none is ever a field.
+        if name.startswith(("__", "_repr_", "_ipython_")):
+            raise AttributeError(name)
+        try:
+            return self[name]  # type: ignore[index]
+        except KeyError:
+            raise AttributeError(f"there is no field {name!r} here", name=name, obj=self) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(type(self), name):
+            raise AttributeError(
+                f"{name!r} is a method of every mapping; write data[{name!r}] = … for the field"
+            )
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(f"there is no field {name!r} here", name=name, obj=self) from None
+
+
+class Fields(Attributes, dict[str, Any]):
+    """An object inside the data: a ``dict`` whose items are attributes too."""
+
+    __slots__ = ()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if dict.get(self, name, _ABSENT) is not value:
+            super().__setitem__(checked_name(name), kept(value, name))
+
+    # dict's own would store what they are given without a look at it.
+
+    def update(self, other: Any = (), /, **named: Any) -> None:
+        """Set several fields; none of them if one cannot be set."""
+        given = dict(other, **named)
+        super().update(
+            {
+                checked_name(name): value
+                if dict.get(self, name, _ABSENT) is value
+                else kept(value, name)
+                for name, value in given.items()
+            }
+        )
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The field as it is held here, set to ``default`` before if there is none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def __ior__(self, other: Any) -> Fields:  # type: ignore[override,misc]
+        self.update(other)
+        return self
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *(name for name in self if name.isidentifier())]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Fields, (dict(self),)
+
+
+class Part(Fields):
+    """An object of which only some fields were asked for: the others are not known to be absent."""
+
+    __slots__ = ("_coverage", "_path")
+
+    _coverage: Coverage
+    _path: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            value = super().__getitem__(name)
+        except KeyError:
+            self._explain(name)
+        if type(value) is Fields:
+            value = in_part(value, self._coverage, (*self._path, name))
+            dict.__setitem__(self, name, value)
+        return value
+
+    def _explain(self, name: str) -> NoReturn:
+        if isinstance(name, str) and self._coverage._not_asked_for(*self._path, name):
+            raise not_asked_for((*self._path, name)) from None
+        raise KeyError(name) from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name):
+            return True
+        if isinstance(name, str) and self._coverage._not_asked_for(*self._path, name):
+            raise not_asked_for((*self._path, name))
+        return False
+
+    def __delitem__(self, name: str) -> None:
+        try:
+            super().__delitem__(name)
+        except KeyError:
+            self._explain(name)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        if name not in self and not default:
+            raise KeyError(name)
+        return super().pop(name, *default)
+
+    def clear(self) -> None:
+        if self._coverage._in_part(*self._path):
+            raise not_all_loaded(repr(".".join(self._path)))
+        super().clear()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._refuse_to_replace(name, value)
+        super().__setitem__(name, value)
+
+    def update(self, other: Any = (), /, **named: Any) -> None:
+        given = dict(other, **named)
+        for name, value in given.items():
+            self._refuse_to_replace(name, value)
+        super().update(given)
+
+    def _refuse_to_replace(self, name: str, value: Any) -> None:
+        held = dict.get(self, name)
+        if isinstance(held, dict) and held is not value:
+            path = (*self._path, name)
+            if self._coverage._in_part(*path):
+                raise not_all_loaded(repr(".".join(path)))
+
+    # Those of dict would give objects inside that do not know that they are parts, and
+    # take for absent what was not asked for.
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]
+        return KeysView(self)
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        return ItemsView(self)
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        return ValuesView(self)
+
+
+_put_coverage = Part.__dict__["_coverage"].__set__
+_put_path = Part.__dict__["_path"].__set__
+
+
+def in_part(value: Any, coverage: Coverage, path: tuple[str, ...]) -> Any:
+    """The object at that path as a :class:`Part`, where no more was asked for."""
+    if type(value) is not Fields or not coverage._in_part(*path):
+        return value
+    part = Part(value)
+    _put_coverage(part, coverage)
+    _put_path(part, path)
+    return part
+
+
+def without_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields, where what is absent is absent: to be compared, not to be given out."""
+    return {name: thawed(value) if type(value) is Part else value for name, value in fields.items()}
+
+
+class Elements(list[Any]):
+    """A list inside the data: objects in it have attributes, also those that are put in."""
+
+    __slots__ = ()
+
+    def append(self, value: Any) -> None:
+        super().append(kept(value))
+
+    def extend(self, values: Iterable[Any]) -> None:
+        super().extend([kept(value) for value in values])
+
+    def insert(self, position: SupportsIndex, value: Any) -> None:
+        super().insert(position, kept(value))
+
+    def __setitem__(self, position: Any, value: Any) -> None:
+        if isinstance(position, slice):
+            super().__setitem__(position, [kept(one) for one in value])
+        elif self[position] is not value:  # else: it was read, and is put back
+            super().__setitem__(position, kept(value))
+
+    def __iadd__(self, values: Iterable[Any]) -> Elements:  # type: ignore[misc]
+        self.extend(values)
+        return self
+
+    def __imul__(self, times: SupportsIndex) -> Elements:
+        # list's own would put the same objects in again: to edit one would edit all.
+        once, more = [*self], index(times) - 1
+        if more < 0:
+            self.clear()
+        for _ in range(more):
+            self.extend(once)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Elements, (list(self),)
+
+
+def not_asked_for(path: tuple[str, ...]) -> NotLoaded:
+    """The error for a field that may be there, where nobody asked for it."""
+    return NotLoaded(
+        f"the field {'.'.join(path)!r} was not among those that were asked for; "
+        "refresh() loads all of them"
+    )
+
+
+def not_all_loaded(name: str) -> NotLoaded:
+    """The error for doing something to all fields where only some are known."""
+    return NotLoaded(
+        f"only some fields of {name} were loaded: the others would be erased unseen; refresh() "
+        "loads all of them, and update(…) sets those that it is given"
+    )
+
+
+def checked_name(name: Any) -> str:
+    """The name of a field, if it can be one."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} cannot be a field: the keys of a JSON object are strings")
+    return name
+
+
+def kept(value: Any, name: str = "") -> Any:
+    """What is stored for a value that a caller gave: of objects and lists, a copy."""
+    if type(value) in ATOMS or not isinstance(value, _CONTAINER):
+        return value
+    return owned(value, name)
+
+
+def owned(value: Any, name: str) -> Any:
+    """:func:`thawed` for what a caller gave, which may contain itself."""
+    try:
+        return thawed(value)
+    except RecursionError:
+        refuse_first_fault(value, name)
+        raise
+
+
+def thawed(value: Any) -> Any:
+    """A copy of JSON that shares nothing with it, as :class:`Fields` and :class:`Elements`."""
+    if type(value) in ATOMS:
+        return value
+    if isinstance(value, (list, tuple)):
+        return Elements([child if type(child) in ATOMS else thawed(child) for child in value])
+    if isinstance(value, OBJECT):
+        return Fields(
+            {
+                name: child if type(child) in ATOMS else thawed(child)
+                for name, child in value.items()
+            }
+        )
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A copy that shares nothing with it, as dicts and lists."""
+    if type(value) in ATOMS:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(child) for child in value]
+    if isinstance(value, OBJECT):
+        return {name: plain(child) for name, child in value.items()}
+    return value
