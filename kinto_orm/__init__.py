@@ -49,7 +49,7 @@ from kinto_orm.objects.group import Group
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
-from kinto_orm.objects.server import User
+from kinto_orm.plans.server import User
 from kinto_orm.state.data import Data
 from kinto_orm.state.members import Members
 from kinto_orm.state.permissions import Permissions
@@ -57,7 +57,6 @@ from kinto_orm.state.principals import Authenticated, Everyone, Principals
 from kinto_orm.version import __version__
 
 if typing.TYPE_CHECKING:
-    from kinto_orm.drivers.block import Batch
     from kinto_orm.network.browser_login import BrowserOAuth
     from kinto_orm.objects.access import PermissionEntry
     from kinto_orm.objects.accounts import Account, Accounts
@@ -65,6 +64,7 @@ if typing.TYPE_CHECKING:
     from kinto_orm.objects.changesets import Changeset
     from kinto_orm.objects.history import HistoryEntry
     from kinto_orm.objects.review import Review
+    from kinto_orm.plans.batch import Batch
     from kinto_orm.plans.sync import SyncPlan
     from kinto_orm.state.changes import Changes
     from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
@@ -146,7 +146,7 @@ _LATER = {
     "Accounts": "objects.accounts",
     "Attachment": "objects.attachments",
     "BasicPatch": "state.patches",
-    "Batch": "drivers.block",
+    "Batch": "plans.batch",
     "BrowserOAuth": "network.browser_login",
     "Changes": "state.changes",
     "Changeset": "objects.changesets",

@@ -38,12 +38,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
-from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL
-from kinto_orm.protocol.messages import Request, Response
+if TYPE_CHECKING:
+    from kinto_orm.protocol.messages import Request, Response
 
 
 class KintoError(Exception):
@@ -324,54 +324,6 @@ class DeletedError(KintoError):
 
 class CapabilityMissing(KintoError):
     """The server does not have the feature that this call needs."""
-
-
-_BY_STATUS: dict[int, type[ResponseError]] = {
-    400: BadRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    410: Gone,
-    412: Conflict,
-    413: TooLarge,
-    429: RateLimited,
-    503: ServiceUnavailable,
-}
-
-_MISSING: dict[str, type[NotFound]] = {
-    "bucket": BucketNotFound,
-    "collection": CollectionNotFound,
-    "group": GroupNotFound,
-    "record": RecordNotFound,
-}
-
-
-def error_for(response: Response) -> ResponseError:
-    """The exception that says what this response means."""
-    status, request = response.status, response.request
-    path = request.uri.strip("/").split("/")
-    ours = request.uri.startswith("/") and len(path) % 2 == 0
-    kind = BY_PLURAL.get(path[-2]) if ours else None
-    if status == 404:
-        details = response.body.get("details") if isinstance(response.body, dict) else None
-        named = details.get("resource_name") if isinstance(details, dict) else None
-        return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response)
-    if status == 403 and kind is BUCKET and request.method != "PUT":
-        return BucketNotFound(response)
-    if (
-        status == 400
-        and isinstance(response.body, dict)
-        and described(response.body.get("details"))
-    ):
-        return ValidationError(response)
-    if status >= 500:
-        return _BY_STATUS.get(status, ServerError)(response)
-    if status == 405 and "allow" not in response.headers and request.method != "GET":
-        words = ResponseError(response).message or "not allowed"
-        return ResponseError(response, f"{words} (is this server read-only?)")
-    if status >= 400:
-        return _BY_STATUS.get(status, ResponseError)(response)
-    return InvalidResponse(response, "not an answer that this request can have")
 
 
 def described(details: Any) -> dict[str, str]:

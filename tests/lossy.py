@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -14,7 +13,7 @@ from conftest import WatchedServer
 from faults import FaultProxy
 
 from kinto_orm import Collection, Connection, Resource
-from kinto_orm.network import transport
+from kinto_orm.drivers import sync
 
 __all__ = ["SECRET", "Connect", "World", "connecting", "lossy_world", "sleepless"]
 
@@ -26,8 +25,7 @@ SECRET = "s3cret-never-to-be-shown"
 def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the library wants to sleep from now on, instead of sleeping."""
     slept: list[float] = []
-    clock = SimpleNamespace(sleep=slept.append, perf_counter=time.perf_counter)
-    monkeypatch.setattr(transport, "time", clock)
+    monkeypatch.setattr(sync, "time", SimpleNamespace(sleep=slept.append))
     return slept
 
 
@@ -77,7 +75,7 @@ def lossy_world(any_server: WatchedServer) -> Iterator[World]:
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(FaultProxy(any_server.url))
         plain = stack.enter_context(any_server.connect("alice"))
-        auth = plain.transport.auth
+        auth = plain._driver.transport.auth
         alice = stack.enter_context(Connection(proxy.url, auth, retry_after=0))
         todo = alice.create_bucket("b").create_collection("todo")
         yield World(proxy, alice, todo, plain.bucket("b").collection("todo"), any_server)

@@ -317,7 +317,8 @@ def test_a_request_that_is_shown_would_be_refused_if_it_were_sent(kinto: Connect
     assert request.body == {"data": {"password": None}}
     copy = pickle.loads(pickle.dumps(request))
     assert copy.wire == request.content
-    response = kinto.transport.send(copy)
+    driver = kinto._driver
+    response = driver.run(driver.transport.send(copy))
     assert response.status == 400
     assert who(kinto) == "account:alice"
 

@@ -50,7 +50,7 @@ ALICE, BOB, CAROL = "account:alice", "account:bob", "account:carol"
 def todo(kinto: Connection) -> Collection:
     collection = kinto.create_bucket("b").create_collection("todo")
     # What is asked once for each connection is none of these tests' business.
-    assert kinto.batch_size == 25
+    assert kinto._driver.run(kinto._driver.server.batch_size()) == 25
     return collection
 
 
@@ -58,7 +58,7 @@ def todo(kinto: Connection) -> Collection:
 def real(any_server: WatchedServer) -> Iterator[Collection]:
     """The same on both backends."""
     with any_server.connect("alice", retry_after=0) as connection:
-        assert connection.batch_size == 25
+        assert connection._driver.run(connection._driver.server.batch_size()) == 25
         yield connection.create_bucket("b").create_collection("todo")
 
 
@@ -247,7 +247,9 @@ def test_settings_are_asked_for_once_for_each_connection(connect: Connect, serve
 def test_a_server_may_have_another_bound_or_none(bound: str, parts: list[int]) -> None:
     with WatchedServer({"kinto.batch_max_requests": bound}) as server:
         todo = server.connect("alice").bucket("default").create_collection("todo")
-        assert todo.connection.batch_size == int(bound)
+        assert todo.connection._driver.run(todo.connection._driver.server.batch_size()) == int(
+            bound
+        )
         with server.log() as log, todo.batch():
             for i in range(30):
                 todo.create_record({"n": i}, id=f"r{i}")
@@ -776,7 +778,7 @@ def test_edits_after_save_of_a_reference_in_the_block_stay_pending(real: Collect
 
 def test_a_hierarchy_is_made_in_one_request(connect: Connect, server_log: Any) -> None:
     kinto = connect("alice")
-    assert kinto.batch_size
+    assert kinto._driver.run(kinto._driver.server.batch_size())
     with server_log() as log, kinto.batch():
         collection = kinto.create_bucket("b").create_collection("c")
         records = [collection.create_record({"n": n}) for n in range(5)]
@@ -1294,7 +1296,7 @@ def fragile(disturbed: DisturbedServer) -> Iterator[Callable[..., Collection]]:
         def fragile(**options: Any) -> Collection:
             kinto = disturbed.connect("alice", retry_after=0, **options)
             connections.callback(kinto.close)
-            assert kinto.batch_size == 3
+            assert kinto._driver.run(kinto._driver.server.batch_size()) == 3
             todo = kinto.bucket("default").collection("todo")
             todo.records.count()
             return todo
@@ -1386,7 +1388,7 @@ def test_an_exception_of_ones_own_in_a_later_envelope_leaves_the_first_ones_know
         if batches == 2:
             raise LookupError("no token")
 
-    todo.connection.transport.hooks["request"].append(expired)
+    todo.connection._driver.transport.hooks["request"].append(expired)
     with failing(todo.batch()) as failed:
         records = [todo.create_record({}, id=f"r{n}") for n in range(9)]
     assert [(one.id, type(why)) for one, why in failed.error.errors] == [
@@ -1414,7 +1416,7 @@ def test_settings_that_cannot_be_read_send_nothing(connect: Connect, server_log:
     def no(request: Any) -> None:
         raise TransportError("no settings today")
 
-    kinto.transport.hooks["request"].append(no)
+    kinto._driver.transport.hooks["request"].append(no)
     one, two = Record("a", collection=todo, data={}), Record("b", collection=todo, data={})
 
     def save_both() -> None:
@@ -1428,7 +1430,7 @@ def test_settings_that_cannot_be_read_send_nothing(connect: Connect, server_log:
         with pytest.raises(TransportError):
             todo.save_records([one, two])
     assert not log
-    kinto.transport.hooks["request"].clear()
+    kinto._driver.transport.hooks["request"].clear()
     todo.save_records([one, two])
     assert set(stored(todo)) == {"a", "b"}
 

@@ -174,7 +174,7 @@ def test_a_merge_that_clashes_after_another_one_succeeded_changes_nothing_either
     record.permissions.read += CAROL
     changes, version = record.changes, record.last_modified
     set_fields(bobs, "r", a=2)
-    record.connection.transport.hooks["response"].append(
+    record.connection._driver.transport.hooks["response"].append(
         lambda response: (
             set_fields(bobs, "r", b=3)
             if response.status == 412 and stored(record)["b"] == 1
@@ -984,7 +984,7 @@ def test_edits_made_while_a_merge_was_on_its_way_stay_pending(
 
     def during(conflict: Conflict) -> Any:
         answer = {**conflict.remote.data, "b": 2}
-        todo.connection.transport.hooks["response"].append(edit)
+        todo.connection._driver.transport.hooks["response"].append(edit)
         return answer
 
     def edit(response: Any) -> None:
@@ -1011,10 +1011,10 @@ def test_a_network_that_fails_after_a_merge_leaves_the_edits_as_they_were(
     set_fields(bobs, "r", a=2)
     record.data.b = 2
     changes, version = record.changes, record.last_modified
-    todo.connection.transport.hooks["request"].append(cut)
+    todo.connection._driver.transport.hooks["request"].append(cut)
     with pytest.raises(CutOff):
         record.save(on_conflict="merge")
-    todo.connection.transport.hooks["request"].clear()
+    todo.connection._driver.transport.hooks["request"].clear()
     assert record.changes == changes
     assert record.last_modified == version
     record.save(on_conflict="merge")

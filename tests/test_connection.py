@@ -852,7 +852,7 @@ def test_what_is_shown_of_a_connection_and_its_objects_holds_no_secret(
         bucket.permissions.write,
         bucket.changes,
         bucket.collections,
-        kinto.transport,
+        kinto._driver.transport,
         BearerTokenAuth(SECRET),
         Connection(server.url, f"Bearer {SECRET}"),
         Connection(server.url, f"alice:{SECRET}"),

@@ -210,8 +210,8 @@ def test_sockets_are_as_patient_as_before_after_a_call_with_a_deadline(world: Wo
 def test_a_deadline_travels_with_a_connection() -> None:
     kinto = Connection("http://localhost:8888/v1", deadline=2.5)
     again = pickle.loads(pickle.dumps(kinto))
-    assert again.transport.deadline == 2.5
-    assert kinto.with_options(deadline=None).transport.deadline is None
+    assert again._driver.transport.deadline == 2.5
+    assert kinto.with_options(deadline=None)._driver.transport.deadline is None
 
 
 @pytest.mark.parametrize("deadline", [0, -1, True, "5", float("inf"), float("nan")])

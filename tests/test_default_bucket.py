@@ -83,7 +83,7 @@ def test_each_user_has_another_one(kinto: Connection, bob: Connection) -> None:
     kinto.bucket("default").create_collection("todo").create_record({"by": "alice"})
     assert bob.bucket("default").collection("todo").get_records() == []
     assert kinto.bucket("default") == bob.bucket("default")  # the same URI, as they are told apart
-    assert kinto.real_default_bucket != bob.real_default_bucket
+    assert kinto.user.bucket != bob.user.bucket
 
 
 def test_its_groups_are_principals_under_the_real_id(

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -231,7 +231,7 @@ def test_values_that_python_or_a_reader_may_confuse_are_changes(old: Any, new: A
 
 def test_a_date_is_not_a_change_of_its_iso_text() -> None:
     before = {"day": "2024-02-29", "at": ["2024-02-29T12:00:00+00:00"]}
-    noon = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
+    noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
     assert of_data(before, {"day": date(2024, 2, 29), "at": [noon]}) == []
 
 
@@ -551,7 +551,7 @@ def finish(plan: Any, response: Response) -> Any:
 
 def loaded(data: Mapping[str, Any], permissions: Any = None) -> Record:
     record = a_record()
-    plan = plans.load(ALONE, record)
+    plan = plans.load(record)
     finish(plan, answer(next(plan), data, 1, permissions))
     return record
 
@@ -665,7 +665,7 @@ def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     record = a_record()
     for name, value in edits.items():
         record.data[name] = value
-    plan = plans.load(ALONE, record)
+    plan = plans.load(record)
     finish(plan, answer(next(plan), held))
     assert exactly(dict(record.data)) == exactly({**held, **edits})
 
@@ -1035,7 +1035,7 @@ def test_bodies_are_compact_utf8() -> None:
 
 
 def test_dates_are_sent_in_iso_8601() -> None:
-    noon = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
+    noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
     body = encode({"day": date(2024, 2, 29), "at": noon})
     assert json.loads(body) == {"day": "2024-02-29", "at": "2024-02-29T12:00:00+00:00"}
 

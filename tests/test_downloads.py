@@ -519,7 +519,7 @@ SECRETS = {"authorization", "cookie", "x-token", "accept-language"}
 
 def secretive(files: Collection) -> Collection:
     secretive = files.with_options(headers={"X-Token": "s3cret", "Accept-Language": "eo"})
-    secretive.connection.transport.pool.session.cookies.set("session", "s3cret")
+    secretive.connection._driver.transport.pool.session.cookies.set("session", "s3cret")
     return secretive
 
 
@@ -537,7 +537,7 @@ def test_another_host_learns_no_secret_and_leaves_no_cookie(
         assert not SECRETS & request.headers.keys()
         assert "s3cret" not in str(request)
         assert request.headers["user-agent"].startswith("kinto_orm/")
-    assert "evil" not in files.connection.transport.pool.session.cookies
+    assert "evil" not in files.connection._driver.transport.pool.session.cookies
 
 
 def test_the_servers_own_origin_gets_what_every_request_has(

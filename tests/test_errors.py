@@ -54,9 +54,10 @@ from kinto_orm import (
     Unauthorized,
     ValidationError,
 )
-from kinto_orm.errors import error_for
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.objects import checked
-from kinto_orm.protocol.messages import Carrier, Request, Response, Steps
+from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.protocol.replies import error_for
 from kinto_orm.state.changes import NOTHING
 from kinto_orm.testing import DEFAULT_PASSWORD
 
@@ -71,10 +72,10 @@ def todo(kinto: Connection) -> Collection:
 def ask(kinto: Connection, *request: Any) -> Response:
     """One request that no method of the library would send."""
 
-    def plan(carrier: Carrier) -> Steps[Response]:
+    def plan() -> Steps[Response]:
         return checked((yield Request(*request)))
 
-    return kinto.run(plan)
+    return kinto._driver.run(plan())
 
 
 # -- the tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -74,7 +74,7 @@ def test_a_bucket_knows_all_that_happened_in_it_newest_first(any_server: Watched
 
 
 def test_an_entry_has_the_names_of_the_server_and_a_date(todo: Collection) -> None:
-    started = datetime.now(timezone.utc) - timedelta(seconds=5)
+    started = datetime.now(UTC) - timedelta(seconds=5)
     record = todo.create_record({"n": 1}, {"read": ["account:bob"]}, id="r")
     entry = record.history.first()
     assert isinstance(entry, HistoryEntry)
@@ -83,7 +83,7 @@ def test_an_entry_has_the_names_of_the_server_and_a_date(todo: Collection) -> No
     assert (entry.collection_id, entry.record_id) == ("todo", "r")
     assert entry.target.data.n == 1
     assert entry.target["permissions"]["read"] == ["account:bob"]
-    assert started < entry.date < datetime.now(timezone.utc) + timedelta(seconds=5)
+    assert started < entry.date < datetime.now(UTC) + timedelta(seconds=5)
     assert isinstance(entry.last_modified, int)
     assert "action='create'" in repr(entry)
     assert "user_id" in dir(entry)
@@ -198,7 +198,7 @@ def test_a_list_as_it_was_knows_values_deletions_and_re_creations(
 
 def test_a_list_as_it_was_takes_a_datetime_and_can_be_read_again(todo: Collection) -> None:
     todo.create_record({"n": 1}, id="r")
-    past = todo.records.at(datetime.now(timezone.utc) + timedelta(seconds=5))
+    past = todo.records.at(datetime.now(UTC) + timedelta(seconds=5))
     assert ids(past) == ids(past) == ["r"]
     assert "at" in repr(past)
 

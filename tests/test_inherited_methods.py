@@ -63,8 +63,8 @@ def methods(kind: type) -> set[str]:
 
 def test_all_collections_of_the_package_are_looked_at() -> None:
     found = set()
-    for info in pkgutil.iter_modules(kinto_orm.__path__):
-        module = importlib.import_module(f"kinto_orm.{info.name}")
+    for info in pkgutil.walk_packages(kinto_orm.__path__, "kinto_orm."):
+        module = importlib.import_module(info.name)
         for value in vars(module).values():
             if inspect.isclass(value) and value.__module__ == module.__name__:
                 mixed_in = issubclass(value, (Mapping, Set, list))

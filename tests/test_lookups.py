@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from kinto_orm import Collection, Connection, Listing, Record
 from kinto_orm.protocol.filters import parsed
 
 DAY = date(2026, 7, 2)
-MOMENT = datetime(2026, 7, 2, 12, 30, tzinfo=timezone.utc)
+MOMENT = datetime(2026, 7, 2, 12, 30, tzinfo=UTC)
 
 #: One record of each sort, by the value of its field ``v``.
 VALUES: dict[str, Any] = {
@@ -462,6 +462,6 @@ def test_moments_are_timestamps_etags_and_datetimes(things: Collection) -> None:
     assert ids(things.records.filter(last_modified__gt=str(moment))) == later
     assert ids(things.records.filter(last_modified=moment)) == {"half"}
     assert "half" not in ids(things.records.exclude(last_modified=moment))
-    before = datetime.fromtimestamp(moment // 1000, timezone.utc)
+    before = datetime.fromtimestamp(moment // 1000, UTC)
     assert "half" in ids(things.records.filter(last_modified__min=before))
     assert "half" in ids(things.records.since(before.replace(tzinfo=None).astimezone()))

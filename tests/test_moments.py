@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kinto_orm import Collection, Connection, Record
 from kinto_orm.protocol.encoding import encode
 
-UTC = timezone.utc
+UTC = UTC
 TOKYO = timezone(timedelta(hours=9))
 LIMA = timezone(timedelta(hours=-5))
 

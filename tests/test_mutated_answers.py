@@ -103,7 +103,7 @@ class World:
     @contextlib.contextmanager
     def open(self) -> Iterator[Collection]:
         """The collection behind the proxy, on sockets that nothing went wrong with yet."""
-        auth = self.plain.connection.transport.auth
+        auth = self.plain.connection._driver.transport.auth
         with Connection(self.proxy.url, auth, retry=0, respect_backoff=False) as kinto:
             yield kinto.bucket("b").collection("c")
 

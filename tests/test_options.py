@@ -54,7 +54,7 @@ def test_options_hold_for_all_that_is_made_of_an_object_and_share_its_sockets(
         assert sent == {"x-one": "1", "x-three": "3"}
         assert record.connection.page_size == 7
         assert record.bucket.connection is record.connection
-        assert record.connection.transport.pool is kinto.transport.pool
+        assert record.connection._driver.transport.pool is kinto._driver.transport.pool
         proxy.next("503")
         with pytest.raises(ServiceUnavailable):
             record.refresh()
@@ -82,8 +82,11 @@ def test_what_the_server_said_is_not_asked_again_for_other_options(
 
 def test_no_timeout_and_pairs_of_timeouts_are_kept(proxy: FaultProxy, through: Connect) -> None:
     for timeout in (None, 3, (1, None), (None, 2.5), (5, 60)):
-        assert through(timeout=timeout).with_options(retry=0).transport.timeout == timeout
-    assert Connection("http://localhost:8888/v1").transport.timeout == (5, 60)
+        assert (
+            through(timeout=timeout).with_options(retry=0)._driver.transport.bounds.timeout
+            == timeout
+        )
+    assert Connection("http://localhost:8888/v1")._driver.transport.bounds.timeout == (5, 60)
 
 
 # Dry runs

@@ -39,7 +39,7 @@ def behind(request: pytest.FixtureRequest, server: WatchedServer) -> Iterator[Co
 
     with FaultProxy(server.url) as proxy, server.connect("alice") as plain:
         proxy.next(*[changed] * 1000)
-        with Connection(proxy.url, plain.transport.auth, retry=0) as kinto:
+        with Connection(proxy.url, plain._driver.transport.auth, retry=0) as kinto:
             kinto.create_bucket("b").create_collection("todo")
             yield kinto
             assert sum(changes) > 3
@@ -88,7 +88,7 @@ def test_the_timestamp_of_a_list_that_was_never_used_is_the_beginning(
     server.flush()
     with FaultProxy(server.url) as proxy, server.connect("alice") as plain:
         plain.create_bucket("b").create_collection("c")
-        with Connection(proxy.url, plain.transport.auth) as kinto:
+        with Connection(proxy.url, plain._driver.transport.auth) as kinto:
             proxy.next(lambda answer: TAG.sub(b"", answer))
             assert kinto.bucket("b").collection("c").records.timestamp == 0
 

@@ -104,20 +104,19 @@ def test_importing_the_package_imports_nothing_optional() -> None:
 
 
 LATER = {
-    "accounts": "Account",
-    "attachments": "Attachment",
-    "batch": "Batch",
-    "browser_oauth": "BrowserOAuth",
-    "changesets": "Changeset",
-    "copying": None,
-    "feeds": None,
-    "history": "HistoryEntry",
-    "patches": "BasicPatch",
-    "review": "Review",
-    "signatures": None,
-    "streams": None,
-    "syncing": "SyncPlan",
-    "transfers": None,
+    "objects.accounts": "Account",
+    "objects.attachments": "Attachment",
+    "objects.changesets": "Changeset",
+    "objects.history": "HistoryEntry",
+    "objects.review": "Review",
+    "objects.transfers": None,
+    "network.browser_login": "BrowserOAuth",
+    "plans.batch": "Batch",
+    "plans.copy": None,
+    "plans.feeds": None,
+    "plans.sync": "SyncPlan",
+    "protocol.signatures": None,
+    "state.patches": "BasicPatch",
 }
 
 

@@ -7,7 +7,7 @@ import json
 import pickle
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -459,7 +459,7 @@ def test_what_is_assigned_stays_the_callers_own(record: Record) -> None:
 
 
 def test_dates_are_sent_as_iso_8601_and_held_as_the_server_has_them(record: Record) -> None:
-    noon = datetime(2024, 2, 29, 12, tzinfo=timezone.utc)
+    noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
     record.data.at = noon
     record.data.days = [date(2024, 2, 29)]
     record.save()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -329,7 +329,7 @@ def test_the_id_is_checked_only_where_the_schema_speaks_of_it(bucket: Bucket) ->
 def test_dates_are_checked_as_the_text_that_is_sent(notes: Collection) -> None:
     notes.schema = {"properties": {"on": {"type": "string", "minLength": 10}}}
     notes.validate({"on": date(2026, 1, 1)})
-    notes.validate({"on": datetime(2026, 1, 1, tzinfo=timezone.utc)})
+    notes.validate({"on": datetime(2026, 1, 1, tzinfo=UTC)})
     with pytest.raises(ValueError, match="nan"):
         notes.validate({"on": float("nan")})
 

@@ -358,7 +358,7 @@ def story(any_server: WatchedServer) -> Iterator[Story]:
         clients = []
         for name in ("ann", "ben", "cid")[:CLIENTS]:
             # So many repetitions that no bad luck ends a test: a failure is ambiguous.
-            kinto = Connection(proxy.url, plain.transport.auth, retry=15, retry_after=0)
+            kinto = Connection(proxy.url, plain._driver.transport.auth, retry=15, retry_after=0)
             stack.enter_context(kinto)
             kinto.settings  # noqa: B018
             clients.append(Client(name, kinto.bucket("b").collection("c")))

@@ -363,7 +363,7 @@ def story(any_server: WatchedServer) -> Iterator[Story]:
         mine = stack.enter_context(
             # So many repetitions that no bad luck ends a test: a failure is ambiguous. No short
             # timeout: where the machine is slow, a request that was given up may come later.
-            Connection(proxy.url, theirs.transport.auth, retry=15, retry_after=0)
+            Connection(proxy.url, theirs._driver.transport.auth, retry=15, retry_after=0)
         )
         theirs.create_bucket("b").create_collection("c")
         mine.settings  # noqa: B018

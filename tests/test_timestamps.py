@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kinto_orm import Collection, Connection
 from kinto_orm.protocol.timestamps import timestamp
 
-UTC = timezone.utc
+UTC = UTC
 MOMENT = datetime(2026, 7, 2, 12, 30, 1, 250999, tzinfo=UTC)
 MILLISECONDS = 1782995401250
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +55,7 @@ def test_the_next_request_waits_as_long_as_the_server_asks_for(
         kinto.create_bucket("b")
         assert sleeps == []
         assert kinto.backoff_until is not None
-        left = kinto.backoff_until - datetime.now(timezone.utc)
+        left = kinto.backoff_until - datetime.now(UTC)
         assert timedelta(seconds=9) < left <= timedelta(seconds=10)
         assert told == [kinto.backoff_until]
         kinto.with_options(retry=0).bucket("b").refresh()
@@ -99,7 +99,7 @@ def test_the_longest_backoff_is_a_day(proxy: FaultProxy, through: Connect) -> No
     kinto = through()
     kinto.create_bucket("b")
     assert kinto.backoff_until is not None
-    assert kinto.backoff_until - datetime.now(timezone.utc) <= timedelta(days=1)
+    assert kinto.backoff_until - datetime.now(UTC) <= timedelta(days=1)
 
 
 # Deprecations

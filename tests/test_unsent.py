@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +232,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), 1)
         .not_valid_before(now - timedelta(days=1))
@@ -308,7 +308,7 @@ def test_a_server_that_took_the_request_and_is_silent_may_have_done_it() -> None
 def repeating(proxy: FaultProxy, world: World, **options: Any) -> Iterator[Connection]:
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=Retry(**options)))
-        auth = world.alice.transport.auth
+        auth = world.alice._driver.transport.auth
         with Connection(proxy.url, auth, session=session, retry_after=0) as kinto:
             yield kinto
 

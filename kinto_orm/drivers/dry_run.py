@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
+from kinto_orm.plans.effects import Collected, Effect, Envelope, Steps
 from kinto_orm.protocol.messages import READING, Request
 from kinto_orm.state.document import Document
 
 if TYPE_CHECKING:
     from kinto_orm.state.changes import Changes
+
+T = TypeVar("T")
 
 logger = logging.getLogger("kinto_orm")
 
@@ -42,12 +45,50 @@ class Plan:
             lines += list(changes._lines()) if changes is not None else []
         return "\n".join(lines)
 
-    def collects(self, request: Request, document: Any) -> bool:
-        """Note a write; false for a read, which is made."""
-        if request.method in READING:
-            return False
-        saves = isinstance(document, Document) and request.method in ("PUT", "PATCH")
-        self.requests.append(request)
-        self._changes.append(document.changes if saves else None)
-        logger.info("dry run: %s %s", request.method, request.target)
-        return True
+
+def rehearsed(steps: Steps[T], dry: Plan, document: Document | None) -> Steps[T]:
+    """A plan whose writes are collected as those of ``document``; all else it does as before.
+
+    It ends at the first one that it would have sent alone: what follows depends on the answer.
+    """
+    try:
+        effect = next(steps)
+        while not _collects(dry, effect, document):
+            try:
+                if isinstance(effect, Envelope):
+                    outcome: Any = yield from _rehearsed_envelope(effect, dry)
+                else:
+                    outcome = yield effect
+            except BaseException as error:
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(outcome)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+    return cast("T", None)
+
+
+def _rehearsed_envelope(envelope: Envelope, dry: Plan) -> Steps[list[Any]]:
+    """Collect the writes, and have the reads made."""
+    pairs = list(zip(envelope.requests, envelope.documents, strict=True))
+    reads = [not _collects(dry, *pair) for pair in pairs]
+    if not any(reads):
+        return [Collected()] * len(pairs)
+    left = [pair for pair, is_read in zip(pairs, reads, strict=True) if is_read]
+    requests, documents = zip(*left, strict=True)
+    answers = iter((yield Envelope(requests, documents)))
+    return [next(answers) if is_read else Collected() for is_read in reads]
+
+
+def _collects(plan: Plan, effect: Effect, document: Document | None) -> bool:
+    """Note a write; false for anything else, which is carried out."""
+    if not isinstance(effect, Request) or effect.method in READING:
+        return False
+    saves = document is not None and effect.method in ("PUT", "PATCH")
+    plan.requests.append(effect)
+    plan._changes.append(document.changes if saves and document is not None else None)
+    logger.info("dry run: %s %s", effect.method, effect.target)
+    return True

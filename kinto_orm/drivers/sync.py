@@ -1,73 +1,124 @@
-"""Who runs plans over the network: at once, in the batch that is open, or not at all."""
+"""The driver that blocks: each effect is carried out in the thread that runs the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.drivers.dry_run import Plan
+from kinto_orm.drivers.dry_run import Plan, rehearsed
 from kinto_orm.drivers.scopes import any_open, current
 from kinto_orm.network.deadlines import within
+from kinto_orm.network.leaf import Leaf
+from kinto_orm.network.prepare import Exchange
 from kinto_orm.network.transport import Transport
-from kinto_orm.protocol.messages import ALONE, Carrier, Steps
+from kinto_orm.plans.effects import (
+    Ask,
+    Effect,
+    Envelope,
+    Fetch,
+    Offload,
+    Sleep,
+    Steps,
+    Together,
+    Verb,
+    Verbs,
+)
+from kinto_orm.plans.server import Server
+from kinto_orm.protocol.messages import ALONE, Request
 from kinto_orm.state.document import Document
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from kinto_orm.drivers.block import OpenBlock
+
 T = TypeVar("T")
 
 
 class Driver:
-    """Runs any plan: sends what it yields, and sends it what came back."""
+    """Runs plans over the network of one connection."""
 
     #: What collects the writes of this connection instead of sending them, if anything does.
     plan: Plan | None = None
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, server: Server) -> None:
         self.transport = transport
+        self.server = server
+        self._leaf = Leaf(transport.pool)
 
-    def run(
-        self, verb: Callable[Concatenate[Carrier, P], Steps[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run one verb of :mod:`kinto_orm.plans.objects` to its end, and return its result.
+    def run(self, steps: Steps[T], document: Document | None = None) -> T:
+        """Run a plan to its end, and return its result.
 
-        In a dry run it ends at its first write, which is collected; the result is ``None``.
+        In a dry run it ends at its first write, which is collected as one of ``document``;
+        the result is ``None``.
         """
+        dry = self.dry_plan()
+        if dry is not None:
+            steps = rehearsed(steps, dry, document)
         if self.transport.deadline is None:
-            return self._run(verb, *args, **kwargs)
+            return self._drive(steps)
         with within(self.transport.deadline):
-            return self._run(verb, *args, **kwargs)
+            return self._drive(steps)
 
-    def _run(
-        self, verb: Callable[Concatenate[Carrier, P], Steps[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        steps = verb(ALONE, *args, **kwargs)
-        plan = self.dry_plan()
+    def _drive(self, steps: Steps[T]) -> T:
         try:
-            request = next(steps)
-            while plan is None or not plan.collects(request, args[0] if args else None):
+            effect = next(steps)
+            while True:
                 try:
-                    answer = self.transport.send(request)
-                except BaseException as error:  # Ctrl-C, too: plans put right what they began
-                    request = steps.throw(error)
+                    outcome = self._carry_out(effect)
+                except BaseException as error:  # the plan has to know, whatever it is
+                    effect = steps.throw(error)
                 else:
-                    request = steps.send(answer)
+                    effect = steps.send(outcome)
         except StopIteration as end:
             result: T = end.value
             return result
         finally:
             steps.close()
-        return cast("T", None)
 
-    def perform(self, verb: Callable[..., Steps[Any]], document: Document, **options: Any) -> None:
-        """Run a verb on a document now, or queue it where a batch of this connection is open."""
-        if any_open():
-            from kinto_orm.drivers.block import Block
+    def perform(self, verb: Verb) -> Any:
+        """Run a verb now, or queue it where a batch of this connection is open."""
+        block = self.open_block()
+        if block is not None:
+            return block.add(verb)
+        return self.run(verb.steps(ALONE), verb.document)
 
-            block = current(self, Block)
-            if block is not None:
-                block.add(verb, document, options)
-                return
-        self.run(verb, document, **options)
+    def open_block(self) -> OpenBlock | None:
+        if not any_open():
+            return None
+        from kinto_orm.drivers.block import OpenBlock
+
+        return current(self, OpenBlock)
+
+    def _carry_out(self, effect: Effect) -> Any:
+        if isinstance(effect, Request):
+            return self._drive(self.transport.send(effect))
+        if isinstance(effect, Exchange):
+            return self._leaf.exchange(effect)
+        if isinstance(effect, Envelope):
+            return self._drive(self.transport.send_envelope(effect.requests))
+        if isinstance(effect, Verb):
+            return self.perform(effect)
+        if isinstance(effect, Verbs):
+            return self._run_all(effect)
+        if isinstance(effect, Ask):
+            return effect.function(*effect.arguments)
+        if isinstance(effect, Sleep):
+            return time.sleep(effect.seconds)
+        if isinstance(effect, Offload):
+            return effect.function()
+        if isinstance(effect, Fetch):
+            return self._drive(self.transport.fetch(effect))
+        assert isinstance(effect, Together)
+        from kinto_orm.drivers.workers import run_together
+
+        return run_together(self, effect, self.dry_plan())
+
+    def _run_all(self, verbs: Verbs) -> int:
+        block = self.open_block()
+        if block is not None:
+            return self.run(block.add_all(verbs))
+        from kinto_orm.plans.batch import write_all
+
+        return self.run(write_all(self.server, verbs))
 
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run that is on, if any."""

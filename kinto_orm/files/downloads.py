@@ -13,14 +13,13 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import attrs
 
-from kinto_orm.errors import IntegrityError, InvalidResponse, KintoError
+from kinto_orm.errors import IntegrityError, InvalidResponse
 from kinto_orm.files.names import bare_name
-from kinto_orm.network.fetching import fetch
-from kinto_orm.network.transport import Transport
+from kinto_orm.plans.effects import Fetch, Steps
 from kinto_orm.protocol.messages import Response
 
 #: How much of a file is held in memory at a time, in bytes.
@@ -62,23 +61,32 @@ class Arrival:
             asked["If-Range"] = self._validator
         return asked
 
-    def takes(self, response: Response, chunks: Iterator[bytes]) -> None:
-        if response.status == 206 and not self._goes_on(response):
+    def begin(self, head: Response) -> None:
+        if head.status == 206 and not self._goes_on(head):
             self._resumable = False
-            raise InvalidResponse(response, "the host sent another part than was asked for")
-        if response.status == 200:
-            self._begin(response.headers)
-        try:
-            for chunk in chunks:
-                self._add(chunk)
-        except KintoError:
+            raise InvalidResponse(head, "the host sent another part than was asked for")
+        if head.status == 200:
+            self._begin(head.headers)
+
+    def feed(self, piece: bytes) -> None:
+        self.received += len(piece)
+        if self.remote.size is not None and self.received > self.remote.size:
+            raise IntegrityError(
+                f"{self.remote.url} is longer than the {self.remote.size} bytes that the server "
+                "describes"
+            )
+        self._digest.update(piece)
+        self.file.write(piece)
+
+    def finish(self, head: Response, failure: Exception | None) -> None:
+        if failure is not None:
             # All may be there when the connection breaks, if anything tells.
             if self.remote.sha256 is None or not self._as_described():
-                raise
+                raise failure
             return
         whole = self.remote.size is None or self.received >= self.remote.size
-        if not whole and "content-length" not in response.headers:
-            raise InvalidResponse(response, "the answer was cut short")
+        if not whole and "content-length" not in head.headers:
+            raise InvalidResponse(head, "the answer was cut short")
         if not self._as_described():
             raise IntegrityError(
                 f"{self.remote.url} is not what the server describes: {self.received} bytes with "
@@ -99,49 +107,43 @@ class Arrival:
         # Parts of what was packed for the way cannot be told from parts of the file.
         self._resumable &= "content-encoding" not in headers
 
-    def _add(self, chunk: bytes) -> None:
-        self.received += len(chunk)
-        if self.remote.size is not None and self.received > self.remote.size:
-            raise IntegrityError(
-                f"{self.remote.url} is longer than the {self.remote.size} bytes that the server "
-                "describes"
-            )
-        self._digest.update(chunk)
-        self.file.write(chunk)
-
     def _as_described(self) -> bool:
         return self.remote.is_described_by(self.received, self._digest.hexdigest())
 
 
-def fetch_into(transport: Transport, remote: Remote, file: IO[bytes], chunk_size: int) -> None:
+def fetch_into(driver: Any, remote: Remote, file: IO[bytes], chunk_size: int) -> None:
     """Bring a file here, and verify it.
 
     Raises :class:`IntegrityError` if its size or SHA-256 is another one.
     """
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
         raise ValueError(f"chunk_size is a number of bytes from 1, not {chunk_size!r}")
-    fetch(transport, remote.url, Arrival(remote, file), chunk_size)
+
+    def steps() -> Steps[None]:
+        yield Fetch(remote.url, Arrival(remote, file), chunk_size)
+
+    driver.run(steps())
 
 
-def read(transport: Transport, remote: Remote) -> bytes:
+def read(driver: Any, remote: Remote) -> bytes:
     in_memory = io.BytesIO()
-    fetch_into(transport, remote, in_memory, CHUNK)
+    fetch_into(driver, remote, in_memory, CHUNK)
     return in_memory.getvalue()
 
 
-def open_verified(transport: Transport, remote: Remote) -> IO[bytes]:
+def open_verified(driver: Any, remote: Remote) -> IO[bytes]:
     small = remote.size is not None and remote.size <= IN_MEMORY
     with contextlib.ExitStack() as undo:
         file: IO[bytes] = io.BytesIO() if small else tempfile.TemporaryFile()  # noqa: SIM115
         undo.callback(file.close)
-        fetch_into(transport, remote, file, CHUNK)
+        fetch_into(driver, remote, file, CHUNK)
         file.seek(0)
         undo.pop_all()
     return file
 
 
 def save(
-    transport: Transport,
+    driver: Any,
     remote: Remote,
     path: str | os.PathLike[str] | None,
     *,
@@ -156,7 +158,7 @@ def save(
     noted = notes is None or _is_there(beside, _as_remote(notes), overwrite)
     if not there:
         with _temporary(target.parent) as (name, file):
-            fetch_into(transport, remote, file, chunk_size)
+            fetch_into(driver, remote, file, chunk_size)
             _move(name, file, target, overwrite)
     if notes is not None and not noted:
         with _temporary(target.parent) as (name, file):

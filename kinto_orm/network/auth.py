@@ -10,6 +10,7 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import Request, Response
 
 # The scheme may name a policy, as in "Bearer+OIDC". Anything but printable ASCII would fail
@@ -22,10 +23,10 @@ class ServerAuth(AuthBase, ABC):
     """Credentials that take the server's own help to get."""
 
     @abstractmethod
-    def for_server(self, server_url: str, ask: Callable[[Request], Response]) -> AuthBase:
+    def signer(self, server_url: str, ask: Callable[[Request], Steps[Response]]) -> Steps[AuthBase]:
         """What signs requests to a server; ``ask`` sends it one without credentials.
 
-        Called before every request, from any thread.
+        A plan, run before every request, in any thread or task.
         """
 
 

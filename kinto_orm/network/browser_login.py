@@ -18,9 +18,11 @@ from urllib.parse import parse_qs, unquote, urlencode
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from kinto_orm.errors import CapabilityMissing, KintoError, TransportError, error_for
+from kinto_orm.errors import CapabilityMissing, KintoError, TransportError
 from kinto_orm.network.auth import BearerTokenAuth, ServerAuth
+from kinto_orm.plans.effects import Offload, Sleep, Steps
 from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.protocol.replies import error_for
 
 logger = logging.getLogger("kinto_orm")
 
@@ -60,36 +62,43 @@ class BrowserOAuth(ServerAuth):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         raise TypeError("BrowserOAuth is for kinto_orm.Connection, which knows the server")
 
-    def for_server(self, server_url: str, ask: Callable[[Request], Response]) -> AuthBase:
+    def signer(self, server_url: str, ask: Callable[[Request], Steps[Response]]) -> Steps[AuthBase]:
         """What signs requests to a server; logs in where that was not done yet."""
         signer = self._signers.get(server_url)
         if signer is not None:
             return signer
         since = time.monotonic()
-        with self._lock:
+        # Asked for again and again, since a task that waits for a lock must not block others.
+        while not self._lock.acquire(blocking=False):
+            yield Sleep(0.02)
+        try:
             if server_url not in self._signers:
                 if self._failure is not None and self._failure[0] >= since:
-                    raise copy(self._failure[1])  # of the page that this thread waited for
+                    raise copy(self._failure[1])  # of the page that this one waited for
                 try:
-                    self._signers[server_url] = self._log_in(server_url, ask)
+                    self._signers[server_url] = yield from self._log_in(server_url, ask)
                 except KintoError as error:
                     self._failure = time.monotonic(), error
                     raise
             return self._signers[server_url]
+        finally:
+            self._lock.release()
 
-    def _log_in(self, server_url: str, ask: Callable[[Request], Response]) -> AuthBase:
+    def _log_in(
+        self, server_url: str, ask: Callable[[Request], Steps[Response]]
+    ) -> Steps[AuthBase]:
         # Here, as those who log in otherwise should not wait for these imports.
         import webbrowser
 
         from kinto_orm.network.login_page import Callback
 
-        provider = self._chosen(server_url, ask(Request("GET", "/")))
+        provider = self._chosen(server_url, (yield from ask(Request("GET", "/"))))
         with Callback() as callback:
             query = urlencode({"callback": callback.url, "scope": "openid email"})
             page = f"{server_url}{provider['auth_path']}?{query}"
-            if not webbrowser.open(page):
+            if not (yield Offload(lambda: webbrowser.open(page))):
                 logger.warning("no browser could be opened; log in at %s", page)
-            answer = callback.wait(self.timeout)
+            answer = yield Offload(lambda: callback.wait(self.timeout))
         if answer is None:
             raise TransportError(
                 f"nobody logged in at {provider['name']} within {self.timeout:g} s"

@@ -12,18 +12,15 @@ from kinto_orm.errors import (
     InvalidResponse,
     KintoError,
     ReadTimeout,
-    TransportError,
 )
 from kinto_orm.protocol.messages import Response
+from kinto_orm.protocol.replies import was_sent
 
 #: 409 is PostgreSQL asking for another try; the others are overload, or a server in between.
 STATUSES = frozenset({409, 429, 502, 503, 504})
 
 #: A server that wants more patience than this, in seconds, gets an error instead.
 LONGEST_WAIT = 120.0
-
-#: Answers of a server that has certainly carried nothing out: what it holds is not ours.
-UNDONE = frozenset({409, 429})
 
 #: Answers of a server that has carried nothing out of a single request.
 REFUSALS = frozenset({409, 429, 503})
@@ -77,15 +74,3 @@ def worth_repeating(outcome: Response | KintoError) -> bool:
     if not isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse)):
         return False
     return not (outcome.request is not None and outcome.request.once) or not was_sent(outcome)
-
-
-def may_be_done(outcome: Response | KintoError) -> bool:
-    """Whether a request that ended like this may have been carried out all the same."""
-    if isinstance(outcome, Response):
-        return outcome.status not in UNDONE
-    return was_sent(outcome)
-
-
-def was_sent(error: KintoError) -> bool:
-    """Whether anything of the request may have reached the server."""
-    return not isinstance(error, TransportError) or error.sent

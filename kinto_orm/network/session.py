@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,7 +86,7 @@ class Pool:
     def back_off(self, seconds: float) -> datetime:
         """Remember that the server wants no request for so long."""
         self._backoff_until = time.monotonic() + seconds
-        self.backoff_until = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        self.backoff_until = datetime.now(UTC) + timedelta(seconds=seconds)
         return self.backoff_until
 
     def backoff_left(self) -> float:

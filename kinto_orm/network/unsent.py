@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import ClosedPoolError, ConnectTimeoutError, NewConnectionError, ProxyError
 
-from kinto_orm.network.retry import UNDONE
+from kinto_orm.protocol.replies import UNDONE
 
 #: What fails before anything is sent: names that do not resolve, connections that are refused
 #: or not made in time, proxies that are not reached or do not let through.

@@ -19,13 +19,14 @@ from kinto_orm.errors import (
     ResponseError,
     Unauthorized,
     ValidationError,
-    error_for,
 )
 from kinto_orm.network.auth import Unsigned
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.ids import check_account_id
-from kinto_orm.protocol.messages import Carrier, Request, Steps
+from kinto_orm.protocol.messages import Request
+from kinto_orm.protocol.replies import error_for
 
 if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
@@ -70,7 +71,7 @@ def _without_hash(body: Any) -> Any:
 # -- the verbs, as plans
 
 
-def create(carrier: Carrier, account: Account, *, password: str) -> Steps[None]:
+def create(account: Account, *, password: str) -> Steps[None]:
     """PUT with ``If-None-Match: *``: an administrator's would reset the password instead."""
     response = yield PasswordRequest(
         "PUT", account.uri, "", {"If-None-Match": "*"}, _SHOWN, password=password
@@ -80,12 +81,12 @@ def create(carrier: Carrier, account: Account, *, password: str) -> Steps[None]:
     checked(response)
 
 
-def change_password(carrier: Carrier, account: Account, *, password: str) -> Steps[None]:
+def change_password(account: Account, *, password: str) -> Steps[None]:
     """PATCH, never JSON Patch: that would store the password itself."""
     checked((yield PasswordRequest("PATCH", account.uri, "", {}, _SHOWN, password=password)))
 
 
-def delete(carrier: Carrier, account: Account, *, if_exists: bool) -> Steps[None]:
+def delete(account: Account, *, if_exists: bool) -> Steps[None]:
     """DELETE. Gone is what was wanted, where an earlier attempt may have done it."""
     response = yield Request("DELETE", account.uri)
     try:
@@ -150,12 +151,12 @@ class Account:
     def delete(self, if_exists: bool = False) -> None:
         """DELETE the account. Its buckets stay: whoever makes it anew gets them back."""
         self.connection.requires("accounts")
-        self.connection.run(delete, self, if_exists=if_exists)
+        self.connection._driver.run(delete(self, if_exists=if_exists))
 
     def _order(self, verb: Any, password: str) -> None:
         self.connection.requires("accounts")
         try:
-            self.connection.run(verb, self, password=password)
+            self.connection._driver.run(verb(self, password=password))
         except (Conflict, Unauthorized) as error:
             # The reply to a first attempt may be lost; what the next one meets is then
             # the new password. Only a login can tell.

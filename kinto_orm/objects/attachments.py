@@ -124,7 +124,7 @@ class Attachment:
         """
         notes = json.dumps(dict(self.metadata), indent=2).encode() if save_metadata else None
         return downloads.save(
-            self.record.connection.transport,
+            self.record.connection._driver,
             self._remote(),
             path,
             overwrite=overwrite,
@@ -134,14 +134,14 @@ class Attachment:
 
     def read(self) -> bytes:
         """The content, verified like that of :meth:`download`: one GET."""
-        return downloads.read(self.record.connection.transport, self._remote())
+        return downloads.read(self.record.connection._driver, self._remote())
 
     def open(self) -> IO[bytes]:
         """The content as a file to read: one GET, whole and verified before this returns.
 
         Up to 1 MiB are held in memory, more in a temporary file that goes when it is closed.
         """
-        return downloads.open_verified(self.record.connection.transport, self._remote())
+        return downloads.open_verified(self.record.connection._driver, self._remote())
 
     def delete(self) -> None:
         """Delete the file; the record stays, and its field ``attachment`` becomes null.
@@ -154,7 +154,7 @@ class Attachment:
         connection = self.record.connection
         _refuse_queued(self.record)
         connection.requires("attachments")
-        connection.run(attaching.detach, self.record, safe=connection.safe)
+        connection._driver.run(attaching.detach(self.record, safe=connection.safe))
 
 
 def described(record: Record) -> Attachment | None:
@@ -187,15 +187,17 @@ def attach(
         connection.requires("attachments")
         if progress:
             upload.show_progress(filename)
-        if connection.dry_plan() is None or if_changed:
+        if connection._driver.dry_plan() is None or if_changed:
             upload.settle()
-        connection.run(
-            attaching.put_file,
+        connection._driver.run(
+            attaching.put_file(
+                record,
+                form=form,
+                extras=extras,
+                unless=upload if if_changed else None,
+                safe=connection.safe,
+            ),
             record,
-            form=form,
-            extras=extras,
-            unless=upload if if_changed else None,
-            safe=connection.safe,
         )
 
 

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import attrs
-import requests
 
 from kinto_orm.errors import (
     CollectionNotFound,
     IntegrityError,
     InvalidResponse,
+    ResponseError,
     TransportError,
 )
 from kinto_orm.objects.record import Record
+from kinto_orm.plans.effects import Fetch, Steps
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol import signatures
-from kinto_orm.protocol.messages import Carrier, Request, Response, Steps
+from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import is_id, is_timestamp
 from kinto_orm.protocol.timestamps import timestamp
@@ -28,7 +29,7 @@ from kinto_orm.state.tombstones import Tombstone
 from kinto_orm.state.writes import Known
 
 if TYPE_CHECKING:
-    from kinto_orm.network.transport import Transport
+    from kinto_orm.drivers.sync import Driver
     from kinto_orm.objects.collection import Collection
 
 #: The most that a chain of certificates may weigh, in bytes.
@@ -62,7 +63,7 @@ class Answered(NamedTuple):
     full: bool
 
 
-def read(carrier: Carrier, collection: Document, asked: Asked) -> Steps[Answered]:
+def read(collection: Document, asked: Asked) -> Steps[Answered]:
     """GET the changeset: ``metadata``, ``timestamp`` and ``changes``."""
     query: dict[str, Any] = {"_expected": asked.expected}
     if asked.since is not None:  # Kinto wants an ETag here, a reader a number
@@ -97,7 +98,7 @@ def _is_change(row: Any) -> bool:
     return not dated or is_timestamp(row.get("last_modified"))
 
 
-def announced(carrier: Carrier, collection: Document) -> Steps[int | None]:
+def announced(collection: Document) -> Steps[int | None]:
     """GET what a server announces to pollers: when the collection last changed."""
     parent = collection._parent
     query = {
@@ -134,7 +135,7 @@ def fetch(collection: Collection, since: Any, expected: Any, bust_cache: bool) -
         connection.requires("changes")
     if bust_cache:
         asked = asked._replace(expected=_fresh(collection, asked))
-    answered = connection.run(read, collection, asked)
+    answered = connection._driver.run(read(collection, asked))
     return Changeset(collection, asked.since, *answered)
 
 
@@ -143,7 +144,7 @@ def _fresh(collection: Collection, asked: Asked) -> int:
     if asked.since is None or not asked.reader:
         return _past_caches()
     # A reader refuses to be expected to be older than what it is asked to go on from.
-    when = collection.connection.run(announced, collection)
+    when = collection.connection._driver.run(announced(collection))
     return max(asked.since, when or 0)
 
 
@@ -290,7 +291,7 @@ class Changeset:
             there = url
         if not there.lower().startswith(("https://", "http://")):
             raise IntegrityError(f"the certificates are at {url!r}, which is not on the web")
-        return fetch_chain(connection.transport, there)
+        return fetch_chain(connection._driver, there)
 
     def __repr__(self) -> str:
         since = "" if self.since is None else f" since {self.since}"
@@ -313,25 +314,40 @@ def _as_loaded(record: Record | Mapping[str, Any]) -> dict[str, Any]:
     return {**record._source, "id": record.id, "last_modified": record.last_modified}
 
 
-def fetch_chain(transport: Transport, url: str) -> bytes:
+def fetch_chain(driver: Driver, url: str) -> bytes:
     """GET certificates, from whatever host, without credentials and in bounded memory."""
+    chain = Chain(url)
 
-    def once(request: Request) -> Response:
-        try:
-            prepared = requests.Request("GET", url).prepare()
-        except ValueError as error:
-            raise IntegrityError(f"the certificates are at {url!r}, which is no URL") from error
-        answer = transport.open(request, prepared)
-        with transport.reading(request, answer), answer:
-            content = b""
-            for part in answer.iter_content(8192):
-                content += part
-                if len(content) > MAX_CHAIN:
-                    raise IntegrityError(f"what {url} has is too large to be certificates")
-        return Response(answer.status_code, {}, content, request)
+    def steps() -> Steps[None]:
+        yield Fetch(url, chain, 8192)
 
-    response = transport.repeat(Request("GET", url), once)
-    if response.status != 200:
-        raise TransportError(f"GET {url}: {response.status}, no certificates", response.request)
-    content: bytes = response.body
-    return content
+    try:
+        driver.run(steps())
+    except ResponseError as error:
+        raise TransportError(
+            f"GET {url}: {error.status}, no certificates", error.request
+        ) from error
+    return bytes(chain.content)
+
+
+class Chain:
+    """Certificates as they come; a sink."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.content = bytearray()
+
+    def asks(self) -> Mapping[str, str]:
+        return {}
+
+    def begin(self, head: Response) -> None:
+        self.content.clear()
+
+    def feed(self, piece: bytes) -> None:
+        self.content += piece
+        if len(self.content) > MAX_CHAIN:
+            raise IntegrityError(f"what {self._url} has is too large to be certificates")
+
+    def finish(self, head: Response, failure: Exception | None) -> None:
+        if failure is not None:
+            raise failure

@@ -90,12 +90,12 @@ class Connection(Server):
         )
         self._begin(Pool(_checked_url(server_url), session), options)
 
-    def _begin(self, pool: Pool, options: Options) -> None:
-        super().__init__(Transport(pool, options))
+    def _begin(self, pool: Pool, options: Options, said: dict[str, Any] | None = None) -> None:
+        super().__init__(Transport(pool, options), said)
         self._options = options
         self.safe = options.safe
         self.page_size = options.page_size
-        self.plan = Plan() if options.dry_mode else None
+        self._driver.plan = Plan() if options.dry_mode else None
 
     def __repr__(self) -> str:
         return f"<Connection {self.server_url}>"
@@ -110,9 +110,14 @@ class Connection(Server):
         super().__setattr__(name, value)
 
     @property
+    def plan(self) -> Plan | None:
+        """What was collected instead of being sent, with ``dry_mode=True``; else ``None``."""
+        return self._driver.plan
+
+    @property
     def headers(self) -> MutableMapping[str, str]:
         """The headers of every request; changes take effect at once."""
-        return self.transport.headers
+        return self._driver.transport.headers
 
     def with_options(self, **overrides: Any) -> Connection:
         """A connection with other options, on the same sockets; headers are merged.
@@ -121,17 +126,17 @@ class Connection(Server):
         of a header removes it. In dry mode both add to the same plan.
         """
         other = object.__new__(type(self))
-        other._begin(self.transport.pool, self._current_options().overridden(overrides))
+        other._begin(self._driver.transport.pool, self._current_options().overridden(overrides))
         if other.plan is not None and self.plan is not None:
-            other.plan = self.plan
+            other._driver.plan = self.plan
         if not {"auth", "headers"} & overrides.keys():
-            other._server_info = self._server_info
+            other._driver.server.said = self._driver.server.said
         return other
 
     def _current_options(self) -> Options:
         return attrs.evolve(
             self._options,
-            auth=self.transport.auth,
+            auth=self._driver.transport.auth,
             headers=dict(self.headers),
             safe=self.safe,
             page_size=self.page_size,
@@ -139,12 +144,12 @@ class Connection(Server):
 
     def __reduce__(self) -> tuple[Any, ...]:
         options = self._current_options().without_hooks()
-        given = self.transport.pool.given
-        return _reopened, (type(self), self.server_url, options, given, self._server_info)
+        given = self._driver.transport.pool.given
+        return _reopened, (type(self), self.server_url, options, given, self._driver.server.said)
 
     def close(self) -> None:
         """Close the sockets. The connection opens new ones if it is used again."""
-        self.transport.pool.close()
+        self._driver.transport.pool.close()
 
     def __enter__(self) -> Connection:
         return self
@@ -155,8 +160,8 @@ class Connection(Server):
     @property
     def backoff_until(self) -> datetime | None:
         """Until when the server asked for no requests, or ``None``. No request."""
-        self.transport.pool.backoff_left()
-        return self.transport.pool.backoff_until
+        self._driver.transport.pool.backoff_left()
+        return self._driver.transport.pool.backoff_until
 
     @contextlib.contextmanager
     def dry_run(self) -> Iterator[Plan]:
@@ -166,7 +171,7 @@ class Connection(Server):
         connection and those made of it with :meth:`with_options`.
         """
         plan = Plan()
-        enter(self.transport.pool, plan)
+        enter(self._driver.transport.pool, plan)
         try:
             yield plan
         finally:
@@ -189,7 +194,7 @@ class Connection(Server):
         """
         from kinto_orm.drivers.block import Block
 
-        return Block(self, ignore, on_conflict)
+        return Block(self._driver, ignore, on_conflict)
 
     # -- accounts
 
@@ -214,8 +219,7 @@ class Connection(Server):
         Raises :class:`CapabilityMissing` where the server does not offer it, as it never
         should in production. See "Flush endpoint" in Kinto's API reference.
         """
-        self.requires("flush_endpoint")
-        self.run(operators.flush)
+        self._driver.run(operators.flush(self._driver.server))
 
     def heartbeat(self) -> dict[str, Any]:
         """How the parts of the server are, such as ``{"storage": True, "cache": False}``.
@@ -224,7 +228,7 @@ class Connection(Server):
         which is not repeated. Raises what any request does where there is no such answer.
         See "Utility endpoints" in Kinto's API reference.
         """
-        return self.with_options(retry=0).run(operators.heartbeat)
+        return self.with_options(retry=0)._driver.run(operators.heartbeat())
 
     # -- access
 
@@ -310,8 +314,7 @@ def _reopened(
 ) -> Connection:
     """A connection that was pickled, with sockets of its own, and what it knew of the server."""
     connection = object.__new__(cls)
-    connection._begin(Pool(server_url, session, travelled=True), options)
-    connection._server_info = server_info
+    connection._begin(Pool(server_url, session, travelled=True), options, server_info)
     return connection
 
 

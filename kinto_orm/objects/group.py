@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from kinto_orm.objects.resource import Resource
-from kinto_orm.protocol.ids import DEFAULT_BUCKET, check_parent
+from kinto_orm.protocol.ids import check_parent
 from kinto_orm.protocol.kinds import BUCKET, GROUP
 from kinto_orm.state.comparison import same
 from kinto_orm.state.document import Status
@@ -94,9 +94,8 @@ class Group(Resource):
         In the default bucket it has the bucket's real id, which is asked for once (GET /):
         a permission for ``/buckets/default/…`` would mean nothing.
         """
-        bucket = self.bucket.id
-        if bucket == DEFAULT_BUCKET:
-            bucket = self.connection.real_default_bucket
+        driver = self.connection._driver
+        bucket = driver.run(driver.server.real_id(self.bucket.id))
         return f"/buckets/{bucket}/groups/{self.id}"
 
     @property

@@ -6,7 +6,7 @@ Needs the server's ``history`` capability. See "History" in Kinto's API referenc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -94,7 +94,7 @@ class History(Entries[HistoryEntry]):
         self._refuse_slice()
         self.connection.requires("history")
         query = attrs.evolve(self.query, fields=None, sort=None)
-        rows = self.connection.run(paging.delete_matches, self.uri, query)
+        rows = self.connection._driver.run(paging.delete_matches(self.uri, query))
         return 0 if rows is None else len(rows)  # None: a dry run took the request
 
 
@@ -107,7 +107,7 @@ def _as_kept(name: str, value: Any) -> Any:
     if not isinstance(value, datetime):
         return value
     encode(value, name)  # which refuses what is no moment
-    return value.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _check(entry: HistoryEntry) -> None:

@@ -13,8 +13,11 @@ from kinto_orm.plans import conflicts
 from kinto_orm.plans import lists as paging
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict, check_policy
+from kinto_orm.plans.effects import Verb
+from kinto_orm.plans.operations import error_types
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.protocol.messages import ALONE
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.document import Document
 from kinto_orm.state.writes import WHOLE, Known
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.history import Past
     from kinto_orm.objects.resource import Resource
     from kinto_orm.plans.feeds import ChangeFeed
-    from kinto_orm.plans.operations import Ignored, Verb
+    from kinto_orm.plans.operations import Ignored
     from kinto_orm.plans.sync import RowsPlan
     from kinto_orm.state.tombstones import Tombstone
 
@@ -78,7 +81,7 @@ class Listing(LazyList[R]):
     def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
         from kinto_orm.plans.replicas import load_permissions
 
-        size = self.connection.batch_size or len(rows)
+        size = self.connection._driver.run(self.connection._driver.server.batch_size()) or len(rows)
         for start in range(0, len(rows), size):
             items = list(self._listed(rows[start : start + size]))
             load_permissions(self.connection, items)
@@ -99,7 +102,9 @@ class Listing(LazyList[R]):
                 "list['id'] for the one with that id"
             )
         reference = self._reference(wanted)
-        self.connection.run(plans.refresh, reference, only=None, params=None)  # never queued
+        self.connection._driver.run(
+            plans.refresh(ALONE, reference, only=None, params=None)
+        )  # never queued
         return reference
 
     def __setitem__(self, wanted: object, value: object) -> NoReturn:
@@ -218,7 +223,8 @@ class Listing(LazyList[R]):
         One PUT: its refusal brings what exists.
         """
         made = self._made(id, {} if data is None else data, permissions)
-        created = self.connection.run(plans.create, made, safe=True, if_not_exists=True)
+        steps = plans.create(ALONE, made, safe=True, if_not_exists=True)
+        created = self.connection._driver.run(steps, made)
         return made, created is not False  # None: a dry run took the request
 
     def update_or_create(
@@ -237,13 +243,16 @@ class Listing(LazyList[R]):
             return self._made(id, {} if data is None else data, permissions)
 
         first = made()
-        ended = self.connection.run(
-            conflicts.update_or_create,
+        ended = self.connection._driver.run(
+            conflicts.update_or_create(
+                ALONE,
+                first,
+                data=data or {},
+                permissions=permissions or {},
+                safe=self.connection.safe,
+                anew=made,
+            ),
             first,
-            data=data or {},
-            permissions=permissions or {},
-            safe=self.connection.safe,
-            anew=made,
         )
         return (first, True) if ended is None else ended  # a dry run took the request
 
@@ -261,7 +270,13 @@ class Listing(LazyList[R]):
         """
         options = {"safe": self.connection.safe, "if_not_exists": if_not_exists}
         return self._write_each(
-            plans.create, rows, lambda row: self._made(None, row, None), options, ignore, progress
+            "create",
+            plans.create,
+            rows,
+            lambda row: self._made(None, row, None),
+            options,
+            ignore,
+            progress,
         )
 
     def delete(self) -> list[Tombstone]:
@@ -275,7 +290,7 @@ class Listing(LazyList[R]):
 
         self._refuse_slice()
         query = attrs.evolve(self.query, fields=None, sort=None)
-        rows = self.connection.run(paging.delete_matches, self.uri, query)
+        rows = self.connection._driver.run(paging.delete_matches(self.uri, query))
         if rows is None:  # a dry run took the request
             return []
         return [Tombstone(row["id"], row["last_modified"]) for row in rows]
@@ -328,18 +343,23 @@ class Listing(LazyList[R]):
         self, wanted: Iterable[Any], if_exists: bool, ignore: Ignored, progress: bool
     ) -> int:
         options = {"safe": self.connection.safe, "if_exists": if_exists}
-        return self._write_each(plans.delete, wanted, self._member, options, ignore, progress)
+        return self._write_each(
+            "delete", plans.delete, wanted, self._member, options, ignore, progress
+        )
 
     def _save_each(
         self, wanted: Iterable[R], on_conflict: OnConflict, ignore: Ignored, progress: bool
     ) -> int:
         check_policy(on_conflict)
         options = {"safe": self.connection.safe, "on_conflict": on_conflict}
-        return self._write_each(conflicts.save, wanted, self._own, options, ignore, progress)
+        return self._write_each(
+            "save", conflicts.save, wanted, self._own, options, ignore, progress
+        )
 
     def _write_each(
         self,
-        verb: Verb,
+        name: str,
+        verb: Any,
         wanted: Iterable[Any],
         found: Callable[[Any], R],
         options: dict[str, Any],
@@ -347,10 +367,12 @@ class Listing(LazyList[R]):
         progress: bool,
     ) -> int:
         """Apply a verb to what is ``found`` for each that is wanted, in batches."""
-        from kinto_orm.plans.streams import tracked, write_each
+        from kinto_orm.drivers.feeding import write_all
+        from kinto_orm.plans.streams import tracked
 
         members = map(found, tracked(wanted, progress))
-        return write_each(self.connection, verb, members, options, ignore)
+        verbs = (Verb(name, member, verb, options) for member in members)
+        return write_all(self.connection._driver, verbs, error_types(ignore))
 
     def _member(self, wanted: Any) -> R:
         """An object of this list, given as itself or by id."""

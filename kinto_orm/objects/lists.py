@@ -85,7 +85,7 @@ class LazyList(ABC, Generic[T]):
         if query.stop is not None and query.stop <= query.start:
             pages.query = None  # nothing is wanted
         return Reading(
-            lambda pages: self.connection.run(once.read_new_page, pages),
+            lambda pages: self.connection._driver.run(once.read_new_page(pages)),
             pages,
             query.start,
             query.stop,
@@ -107,7 +107,7 @@ class LazyList(ABC, Generic[T]):
 
     def count(self) -> int:
         """How many objects there are: one HEAD. Slices count as much as they hold."""
-        total = self.connection.run(paging.count, self.uri, self.query)
+        total = self.connection._driver.run(paging.count(self.uri, self.query))
         stop = total if self.query.stop is None else min(total, self.query.stop)
         return max(stop - self.query.start, 0)
 
@@ -118,11 +118,11 @@ class LazyList(ABC, Generic[T]):
     @property
     def timestamp(self) -> int:
         """When the list last changed, deletions included, in milliseconds: one HEAD."""
-        return self.connection.run(paging.list_timestamp, self.uri)
+        return self.connection._driver.run(paging.list_timestamp(self.uri))
 
     def modified_since(self, moment: Any) -> bool:
         """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
-        return self.connection.run(paging.modified_since, self.uri, timestamp(moment))
+        return self.connection._driver.run(paging.modified_since(self.uri, timestamp(moment)))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """All objects as plain dicts, with ``id`` and ``last_modified``."""

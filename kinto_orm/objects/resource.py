@@ -10,8 +10,10 @@ import attrs
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.effects import Verb
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
+from kinto_orm.protocol.messages import ALONE
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.writes import WHOLE, Known
 
@@ -132,9 +134,9 @@ class Resource(Document):
         :class:`PermissionsHidden` where permissions were added to that are not shown, and
         :class:`DeletedError` after ``delete()``. See "Records" in Kinto's API reference.
         """
-        self._connection.perform(
+        self._do(
+            "save",
             conflicts.save,
-            self,
             safe=self._safe(safe),
             if_match=if_match,
             on_conflict=on_conflict,
@@ -165,8 +167,12 @@ class Resource(Document):
         ``if_exists`` an object that is not there is no error (``last_modified`` is then
         ``None``). Raises :class:`Conflict`, :class:`NotFound`, :class:`Forbidden`.
         """
-        self._connection.perform(
-            plans.delete, self, safe=self._safe(safe), if_match=if_match, if_exists=if_exists
+        self._do(
+            "delete",
+            plans.delete,
+            safe=self._safe(safe),
+            if_match=if_match,
+            if_exists=if_exists,
         )
         return self
 
@@ -184,7 +190,7 @@ class Resource(Document):
         fields = None if only is None else _field_names(only)
         if params is not None and "_fields" in params:
             raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
-        self._connection.perform(plans.refresh, self, only=fields, params=params)
+        self._do("refresh", plans.refresh, only=fields, params=params)
         return self
 
     def exists(self) -> bool:
@@ -193,7 +199,7 @@ class Resource(Document):
         Kinto answers 403 for a missing bucket, and for anything in it: the bucket itself
         counts as missing then, while an object in it raises :class:`Forbidden`.
         """
-        return self._connection.run(plans.exists, self)
+        return self._connection._driver.run(plans.exists(self))
 
     def patch(
         self: Self,
@@ -216,8 +222,12 @@ class Resource(Document):
                 f"patch() takes a BasicPatch, MergePatch or JSONPatch, not {changes!r}; "
                 "for a dict of fields write patch(BasicPatch(data={…}))"
             )
-        self._connection.perform(
-            explicit_patches.patch, self, changes=changes, safe=self._safe(safe), if_match=if_match
+        self._do(
+            "patch",
+            explicit_patches.patch,
+            changes=changes,
+            safe=self._safe(safe),
+            if_match=if_match,
         )
         return self
 
@@ -225,18 +235,19 @@ class Resource(Document):
         return self._connection.batch(ignore, on_conflict)
 
     def _create(self, if_not_exists: bool, safe: bool | None) -> None:
-        self._connection.perform(
-            plans.create, self, safe=self._safe(safe), if_not_exists=if_not_exists
-        )
+        self._do("create", plans.create, safe=self._safe(safe), if_not_exists=if_not_exists)
+
+    def _do(self, name: str, plan: Any, **options: Any) -> Any:
+        return self._connection._driver.perform(Verb(name, self, plan, options))
 
     def _safe(self, safe: bool | None) -> bool:
         return self._connection.safe if safe is None else safe
 
     def _load_data(self) -> None:
-        self._connection.run(plans.load, self)
+        self._connection._driver.run(plans.load(self))
 
     def _load_permissions(self) -> None:
-        self._connection.run(plans.load_permissions, self)
+        self._connection._driver.run(plans.load_permissions(ALONE, self))
 
     # -- identity
 

@@ -13,10 +13,10 @@ import attrs
 
 from kinto_orm.errors import CapabilityMissing
 from kinto_orm.plans import review as reviewing
+from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.objects import Timestamp, envelope
 from kinto_orm.plans.review import ASKED, EDITED
-from kinto_orm.protocol.ids import DEFAULT_BUCKET
-from kinto_orm.protocol.messages import Response
+from kinto_orm.protocol.messages import ALONE, Response
 
 if TYPE_CHECKING:
     from kinto_orm.objects.collection import Collection
@@ -180,7 +180,7 @@ class Review:
 
     def refresh(self) -> Review:
         """Ask for the state anew: one GET."""
-        self.collection.connection.run(reviewing.read, self)
+        self.collection.connection._driver.run(reviewing.read(self))
         return self
 
     def _take(self, name: str, comment: str, message: str | None, if_match: Timestamp) -> Review:
@@ -195,11 +195,12 @@ class Review:
             "if_match": if_match,
         }
         connection = self.collection.connection
-        if connection.dry_plan() is None:
-            connection.perform(reviewing.step, self.collection, **options)
+        driver = connection._driver
+        if driver.dry_plan() is None:
+            driver.perform(Verb("review", self.collection, reviewing.step, options))
         else:
             # Not as a verb of the collection, whose pending edits the plan would show.
-            connection.run(reviewing.step, self, **options)
+            driver.run(reviewing.step(ALONE, self.collection, **options))
         return self
 
     # -- what plans use
@@ -226,10 +227,8 @@ class Review:
         return version
 
     def _bucket(self) -> str:
-        bucket = self.collection.bucket.id
-        if bucket != DEFAULT_BUCKET:
-            return bucket
-        return self.collection.connection.real_default_bucket
+        driver = self.collection.connection._driver
+        return driver.run(driver.server.real_id(self.collection.bucket.id))
 
     def _settings(self) -> dict[str, Any]:
         """How this collection is reviewed; raises :class:`CapabilityMissing` if it is not."""

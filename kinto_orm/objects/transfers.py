@@ -120,7 +120,7 @@ def _each(
         return True
 
     try:
-        if connection.dry_plan() is not None:  # a dry run is one of this thread only
+        if connection._driver.dry_plan() is not None:  # a dry run is one of this thread only
             for record, given in tasks:
                 note(record, lambda given=given: task(given))  # type: ignore[misc]
         else:

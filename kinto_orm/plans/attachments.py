@@ -12,8 +12,9 @@ from kinto_orm.files.multipart import FIELD, Multipart
 from kinto_orm.files.uploads import Upload
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans import patches as explicit_patches
+from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.protocol.messages import Carrier, Request, Steps, precondition
+from kinto_orm.protocol.messages import ALONE, Request, precondition
 from kinto_orm.state.comparison import stored_alike
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.patches import BasicPatch
@@ -58,7 +59,6 @@ class Extras:
 
 
 def put_file(
-    carrier: Carrier,
     record: Document,
     *,
     form: Multipart,
@@ -70,7 +70,7 @@ def put_file(
     ours = {FIELD, *(extras.data or ())}
     held = yield from _look(record, ours, safe, unless is not None)
     if unless is not None and held is not None and unless.is_described_by(held.get(FIELD)):
-        yield from _put_extras(carrier, record, extras, safe)
+        yield from _put_extras(record, extras, safe)
         return
     sent = record._snapshot(record._difference(), True) if record._status is Status.NEW else None
     response = yield Request("POST", f"{record.uri}/attachment", stream=form)
@@ -89,7 +89,7 @@ def put_file(
         _take(record, data, permissions, ours, safe)
 
 
-def detach(carrier: Carrier, record: Document, *, safe: bool) -> Steps[None]:
+def detach(record: Document, *, safe: bool) -> Steps[None]:
     """Look, DELETE the file, GET what the record is now."""
     plans.refuse_deleted(record)
     if record._status is not Status.LOADED:
@@ -177,9 +177,9 @@ def _take(
         record._take(data, permissions)
 
 
-def _put_extras(carrier: Carrier, record: Document, extras: Extras, safe: bool) -> Steps[None]:
+def _put_extras(record: Document, extras: Extras, safe: bool) -> Steps[None]:
     """What was to go with a file that need not go."""
     changed = difference(record._source, {**record._source, **(extras.data or {})}).changed
     if changed or extras.permissions:
         patch = BasicPatch(data=changed or None, permissions=extras.permissions)
-        yield from explicit_patches.patch(carrier, record, patch, safe=safe)
+        yield from explicit_patches.patch(ALONE, record, patch, safe=safe)

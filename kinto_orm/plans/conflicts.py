@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from kinto_orm.errors import Conflict, MergeError, NotFound, NotLoaded, ResponseError
 from kinto_orm.plans import objects as plans
-from kinto_orm.protocol.messages import Carrier, Steps
+from kinto_orm.plans.effects import Steps
+from kinto_orm.protocol.messages import Carrier
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.values import thawed
 from kinto_orm.state.writes import Known

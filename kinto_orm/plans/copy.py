@@ -151,11 +151,11 @@ class CopyPlan(SyncPlan):
     # -- applying
 
     def _left(self) -> Iterator[Operation]:
-        for verb, one, options in super()._left():
+        for name, verb, one, options in super()._left():
             if one is self._around:
-                yield plans.create, one, {"safe": True, "if_not_exists": True}
+                yield "create", plans.create, one, {"safe": True, "if_not_exists": True}
             else:
-                yield verb, one, options
+                yield name, verb, one, options
 
     def apply(self, progress: bool = False) -> int:
         """See :meth:`SyncPlan.apply`. Files are sent one by one, after all else."""
@@ -199,7 +199,7 @@ def _loaded(one: Any) -> Any:
 
 
 def _real_id(bucket: Any) -> str:
-    found: str = bucket.connection.real_default_bucket if bucket.id == "default" else bucket.id
+    found: str = bucket.connection._driver.run(bucket.connection._driver.server.real_id(bucket.id))
     return found
 
 

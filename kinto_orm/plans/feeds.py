@@ -175,7 +175,7 @@ def _changes(listing: Listing[R], progress: Progress) -> Generator[R | Tombstone
     query = attrs.evolve(listing.query, since=int(progress.since), sort="last_modified")
     connection = listing.connection
     pages = paging.Pages(listing.uri, query.first_page(connection.page_size, tombstones=True))
-    reading = Reading(lambda pages: connection.run(paging.read_page, pages), pages, 0, None)
+    reading = Reading(lambda pages: connection._driver.run(paging.read_page(pages)), pages, 0, None)
     started = time.monotonic()
 
     def begin() -> None:
@@ -208,7 +208,11 @@ def _permitted(listing: Listing[R], rows: list[dict[str, Any]]) -> Iterator[R | 
     """The same with permissions, which are asked for in batches."""
     from kinto_orm.plans.replicas import load_permissions
 
-    size = listing.connection.batch_size or len(rows) or 1
+    size = (
+        listing.connection._driver.run(listing.connection._driver.server.batch_size())
+        or len(rows)
+        or 1
+    )
     for start in range(0, len(rows), size):
         items = [_item(listing, row) for row in rows[start : start + size]]
         objects = (one for one in items if not isinstance(one, Tombstone))

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kinto_orm.errors import InvalidResponse
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.objects import checked
-from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response, Steps
+from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import Query, encode_query
 from kinto_orm.protocol.replies import are_ids, are_timestamps
 
@@ -92,8 +93,10 @@ def first_answer(request: Request) -> Steps[Response]:
     that is just being committed gives it one, too, Kinto finds none at all, and fails; the
     next time it is there.
     """
-    response = yield request
-    return (yield request) if response.status == 500 else response
+    response: Response = yield request
+    if response.status == 500:
+        response = yield request
+    return response
 
 
 def _next_query(response: Response) -> str | None:
@@ -110,7 +113,7 @@ def _next_query(response: Response) -> str | None:
     return query
 
 
-def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
+def read_page(pages: Pages) -> Steps[list[dict[str, Any]]]:
     """GET the next page of a list."""
     request = Request("GET", pages.uri, pages.query or "")
     response = checked((yield request) if pages.begun else (yield from first_answer(request)))
@@ -119,13 +122,13 @@ def read_page(carrier: Carrier, pages: Pages) -> Steps[list[dict[str, Any]]]:
     return rows
 
 
-def count(carrier: Carrier, uri: str, query: Query) -> Steps[int]:
+def count(uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
     request = Request("HEAD", uri, encode_query(query.matching()))
     return _total(checked((yield from first_answer(request))))
 
 
-def extent(carrier: Carrier, uri: str) -> Steps[tuple[int, int | None]]:
+def extent(uri: str) -> Steps[tuple[int, int | None]]:
     """HEAD a list for the number of its objects, and for its timestamp."""
     response = checked((yield from first_answer(Request("HEAD", uri))))
     return _total(response), response.etag
@@ -138,7 +141,7 @@ def _total(response: Response) -> int:
     return int(total)
 
 
-def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
+def list_timestamp(uri: str) -> Steps[int]:
     """HEAD a list for its ETag; GET its newest row where something on the way takes that off.
 
     The newest row is a tombstone, perhaps. A list that nothing ever was in is dated 0.
@@ -151,14 +154,14 @@ def list_timestamp(carrier: Carrier, uri: str) -> Steps[int]:
     return rows[0]["last_modified"] if rows else 0
 
 
-def modified_since(carrier: Carrier, uri: str, timestamp: int) -> Steps[bool]:
+def modified_since(uri: str, timestamp: int) -> Steps[bool]:
     """HEAD a list, conditional: 304 is an unchanged one."""
     condition = {"If-None-Match": f'"{timestamp}"'}
     response = yield Request("HEAD", uri, "", condition)
     return response.status != 304 and bool(checked(response))
 
 
-def delete_matches(carrier: Carrier, uri: str, query: Query) -> Steps[list[dict[str, Any]]]:
+def delete_matches(uri: str, query: Query) -> Steps[list[dict[str, Any]]]:
     """DELETE what matches, as much as the server takes at once; the tombstones of it.
 
     A HEAD before it dates the list: where a reply is lost, what went is found by its
@@ -189,5 +192,5 @@ def _gone_since(uri: str, timestamp: int) -> Steps[list[dict[str, Any]]]:
     pages = Pages(uri, query)
     gone: list[dict[str, Any]] = []
     while pages.more:
-        gone += yield from read_page(ALONE, pages)
+        gone += yield from read_page(pages)
     return gone

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from kinto_orm.protocol.messages import Request, Response, Steps
+from kinto_orm.plans.effects import Steps
+from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.replies import are_permissions, is_object
 from kinto_orm.state.comparison import stored_alike
 from kinto_orm.state.document import Document, Snapshot, Status

@@ -18,12 +18,12 @@ from kinto_orm.errors import (
     InvalidResponse,
     NotFound,
     ResponseError,
-    error_for,
 )
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lost_replies import own_delete, own_write
-from kinto_orm.protocol.messages import JSON, Carrier, Request, Response, Steps, precondition
+from kinto_orm.protocol.messages import JSON, Carrier, Request, Response, precondition
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import are_permissions, is_object, is_server_info
+from kinto_orm.protocol.replies import are_permissions, error_for, is_object
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.document import Document, Snapshot, Status
 from kinto_orm.state.made import note_made
@@ -33,7 +33,7 @@ from kinto_orm.state.writes import Known, Write, writes
 Timestamp = int | str | datetime | None
 
 
-def load(carrier: Carrier, document: Document) -> Steps[None]:
+def load(document: Document) -> Steps[None]:
     """GET an object for the first time it is read; what was edited before is kept."""
     response = checked((yield Request("GET", document.uri)))
     document._take(*envelope(response))
@@ -45,7 +45,7 @@ def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
     Newer data in the answer is left alone: the next save must meet its conflict.
     """
     if document._status is Status.REFERENCE:
-        yield from load(carrier, document)
+        yield from load(document)
         return
     response = checked((yield Request("GET", document.uri)))
     document._take_permissions(envelope(response)[1] or {})
@@ -101,7 +101,7 @@ def refresh(
     document._take(data, permissions, sent=edits.fields, known=wanted)
 
 
-def exists(carrier: Carrier, document: Document) -> Steps[bool]:
+def exists(document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
     response = yield Request("HEAD", document.uri)
     try:
@@ -311,12 +311,3 @@ def conflict(document: Document, response: Response) -> ResponseError:
         error.base = None if document._status is Status.NEW else thawed(document._source)
         error.remote = document._elsewhere(existing) if is_object(existing) else None
     return error
-
-
-def server_info(carrier: Carrier) -> Steps[dict[str, Any]]:
-    """GET the root of the server."""
-    response = checked((yield Request("GET", "/")))
-    body = response.body
-    if not is_server_info(body):
-        raise InvalidResponse(response, "the server does not answer like a Kinto server")
-    return body

@@ -14,8 +14,9 @@ from typing import Any
 
 import attrs
 
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lists import OBJECT, Pages, read_page
-from kinto_orm.protocol.messages import Carrier, Response, Steps
+from kinto_orm.protocol.messages import Response
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.state.made import Made
 
@@ -109,21 +110,21 @@ class OncePages(Pages):
         return some
 
 
-def read_new_page(carrier: Carrier, pages: Pages) -> Steps[list[Row]]:
+def read_new_page(pages: Pages) -> Steps[list[Row]]:
     """GET the next page of a list, without what was given already; in the end the rest."""
     if not isinstance(pages, OncePages):
-        return (yield from read_page(carrier, pages))
+        return (yield from read_page(pages))
     if pages.query is not None:
-        rows = yield from read_page(carrier, pages)
+        rows = yield from read_page(pages)
         return pages.new(rows)
     if pages.owed is None:
-        recent = yield from _all_rows(carrier, pages.uri, pages.recent)
+        recent = yield from _all_rows(pages.uri, pages.recent)
         pages.owe(dict.fromkeys(row["id"] for row in recent))
     ids = pages.some()
     if not ids:
         return []
     wanted = attrs.evolve(pages.list.filtered({"id__in": ids}, None), start=0, stop=None)
-    found = yield from _all_rows(carrier, pages.uri, wanted)
+    found = yield from _all_rows(pages.uri, wanted)
     left = set(ids)
     rows = []
     for row in found:
@@ -133,9 +134,9 @@ def read_new_page(carrier: Carrier, pages: Pages) -> Steps[list[Row]]:
     return rows
 
 
-def _all_rows(carrier: Carrier, uri: str, query: Query) -> Steps[list[Row]]:
+def _all_rows(uri: str, query: Query) -> Steps[list[Row]]:
     pages = Pages(uri, query.first_page(None))
     rows: list[Row] = []
     while pages.more:
-        rows += yield from read_page(carrier, pages)
+        rows += yield from read_page(pages)
     return rows

@@ -1,19 +1,17 @@
-"""The operations of a batch: plans that wait for their answers, and in what order they go."""
+"""The operations of a batch: verbs that wait for their answers, and in what order they go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import attrs
 
-from kinto_orm.drivers.dry_run import Plan
-from kinto_orm.plans import objects as plans
+from kinto_orm.plans.effects import Collected, Effect, Steps, Verb
 from kinto_orm.protocol.envelopes import fits
-from kinto_orm.protocol.messages import BATCHED, READING, Request, Response, Steps
+from kinto_orm.protocol.messages import BATCHED, READING, Request, Response
 from kinto_orm.state.document import Document
 
-Verb: TypeAlias = "Callable[..., Steps[Any]]"
 Ignored: TypeAlias = "type[Exception] | Iterable[type[Exception]]"
 
 
@@ -28,24 +26,27 @@ def error_types(ignore: Ignored) -> tuple[type[Exception], ...]:
 
 @attrs.define(eq=False)
 class Operation:
-    """One verb of a batch: its steps, the request that waits to be sent, how it ended."""
+    """One verb of a batch: its plan, the request that waits to be sent, how it ended."""
 
-    document: Document
     verb: Verb
-    options: dict[str, Any]
     ignore: tuple[type[Exception], ...]
     after: Operation | None = None  # an earlier one on the same object
     place: int = 0  # in the queue
-    steps: Steps[None] | None = None
+    steps: Steps[Any] | None = None
     request: Request | None = None
+    other: Effect | None = None  # what it wants instead, before it has a request
     error: Exception | None = None
     ended: bool = False
 
+    @property
+    def document(self) -> Document:
+        return self.verb.document
+
     def start(self) -> None:
-        """Run the plan to its first request. Raises what is wrong with the call."""
-        self.steps = self.verb(BATCHED, self.document, **self.options)
+        """Run the plan to its first effect. Raises what is wrong with the call."""
+        self.steps = self.verb.steps(BATCHED)
         try:
-            self.request = next(self.steps)
+            self._wants(next(self.steps))
         except StopIteration:
             self.ended = True
 
@@ -53,29 +54,44 @@ class Operation:
         """Start and forget it, for what is wrong with the call to be raised there."""
         self.start()
         self.close()
-        self.steps, self.request, self.ended = None, None, False
+        self.steps = self.request = self.other = None
+        self.ended = False
 
-    def go_on(self, outcome: Response | Exception) -> None:
-        """Give the plan what it waited for, and take its next request, if it has one."""
-        assert self.steps is not None
-        try:
-            if isinstance(outcome, Exception):
-                self.request = self.steps.throw(outcome)
-            else:
-                self.request = self.steps.send(outcome)
-        except StopIteration:
-            self.request, self.ended = None, True
-        except Exception as error:  # whatever it is, it is this operation's result
-            self._fail(error)
-
-    def ready(self) -> bool:
-        """Whether there is something to send; starts what waited for an earlier operation."""
+    def begin(self) -> None:
+        """Start what waited for an earlier operation, if that has ended."""
         if self.steps is None and not self.ended and (self.after is None or self.after.ended):
             try:
                 self.start()
             except Exception as error:  # whatever it is, it is this operation's result
                 self._fail(error)
-        return self.request is not None
+
+    def settle(self) -> Steps[None]:
+        """Have all effects carried out that cannot travel, up to the next request."""
+        while self.other is not None:
+            try:
+                outcome = yield self.other
+            except Exception as error:
+                self.go_on(error)
+            else:
+                self.go_on(outcome)
+
+    def go_on(self, outcome: Any) -> None:
+        """Give the plan what it waited for, and take what it wants next, if anything."""
+        assert self.steps is not None
+        try:
+            if type(outcome) is Response:
+                self._wants(self.steps.send(outcome))
+            elif isinstance(outcome, Collected):
+                self.close()
+                self._end()
+            elif isinstance(outcome, Exception):
+                self._wants(self.steps.throw(outcome))
+            else:
+                self._wants(self.steps.send(outcome))
+        except StopIteration:
+            self._end()
+        except Exception as error:  # whatever it is, it is this operation's result
+            self._fail(error)
 
     @property
     def unsettled(self) -> bool:
@@ -83,24 +99,25 @@ class Operation:
         if self.ended:
             return False
         return self.request is None or (
-            self.request.method in READING and self.verb is not plans.refresh
+            self.request.method in READING and self.verb.name != "refresh"
         )
-
-    def collected(self, plan: Plan) -> bool:
-        """Whether a dry run took the request instead of the server."""
-        assert self.request is not None
-        if not plan.collects(self.request, self.document):
-            return False
-        self.close()
-        self.request, self.ended = None, True
-        return True
 
     def close(self) -> None:
         if self.steps is not None:
             self.steps.close()
 
+    def _wants(self, effect: Effect) -> None:
+        if isinstance(effect, Request):
+            self.request, self.other = effect, None
+        else:
+            self.request, self.other = None, effect
+
+    def _end(self) -> None:
+        self.request, self.other, self.ended = None, None, True
+
     def _fail(self, error: Exception) -> None:
-        self.request, self.error, self.ended = None, error, True
+        self._end()
+        self.error = error
 
 
 def next_round(queue: list[Operation]) -> list[Operation]:
@@ -109,7 +126,7 @@ def next_round(queue: list[Operation]) -> list[Operation]:
     An operation waits for those before it that read first, or that wait themselves, if
     they are on the same object, on one around it or on one in it.
     """
-    ready = [operation for operation in queue if operation.ready()]
+    ready = [operation for operation in queue if operation.request is not None]
     if not any(operation.unsettled for operation in queue):
         return ready
     ready = []

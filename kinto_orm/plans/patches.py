@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kinto_orm.errors import PermissionsHidden
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lost_replies import own_write
 from kinto_orm.plans.objects import (
     Timestamp,
@@ -13,7 +14,7 @@ from kinto_orm.plans.objects import (
     refuse_deleted,
     refused,
 )
-from kinto_orm.protocol.messages import JSON, Carrier, Request, Steps
+from kinto_orm.protocol.messages import JSON, Carrier, Request
 from kinto_orm.state.document import Document, Snapshot, Status
 from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
 from kinto_orm.state.writes import UNCHANGED

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from kinto_orm.errors import NotFound
 from kinto_orm.plans import lists as paging
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.streams import Stream
+from kinto_orm.plans.batch import Endless
+from kinto_orm.plans.effects import Verb
 from kinto_orm.state.document import Document
 from kinto_orm.state.tombstones import Tombstone
 
@@ -44,7 +45,7 @@ class Mirror(Generic[R]):
         """
         for _ in range(ROUNDS):
             then = self._read_changes()
-            total, now = self._listing.connection.run(paging.extent, self._listing.uri)
+            total, now = self._listing.connection._driver.run(paging.extent(self._listing.uri))
             if total == len(self.objects):
                 return
             if now == then:
@@ -99,9 +100,10 @@ def load_permissions(connection: Connection, objects: Iterable[Document]) -> Non
         for one in objects
         if one._permissions is None or not (one.permissions.known or one.permissions.hidden)
     ]
-    size = connection.batch_size or len(unknown) or 1
+    driver = connection._driver
+    size = driver.run(driver.server.batch_size()) or len(unknown) or 1
     for start in range(0, len(unknown), size):
-        stream = Stream(connection)
+        queue = Endless(driver.server)
         for one in unknown[start : start + size]:
-            stream.add(plans.load_permissions, one, {}, (NotFound,))
-        stream.finish()
+            queue.add(Verb("load permissions", one, plans.load_permissions), (NotFound,))
+        driver.run(queue.finish())

@@ -12,11 +12,12 @@ from kinto_orm.errors import (
     ReviewNotPossible,
     ReviewRefused,
     ValidationError,
-    error_for,
 )
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.objects import Timestamp, checked, conflict, envelope, match, refuse_deleted
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.protocol.messages import Carrier, Request, Response, Steps
+from kinto_orm.protocol.messages import Carrier, Request, Response
+from kinto_orm.protocol.replies import error_for
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.merge import merged
 from kinto_orm.state.ownership import REVIEW
@@ -36,7 +37,7 @@ _STEPS: Mapping[str, tuple[str, str | None]] = {
 }
 
 
-def read(carrier: Carrier, review: Review) -> Steps[None]:
+def read(review: Review) -> Steps[None]:
     """GET the collection for the state of its review; the object itself is left alone."""
     response = checked((yield Request("GET", review.collection.uri)))
     review._hold(response)
@@ -57,7 +58,7 @@ def step(
     asks, leads_to = _STEPS[name]
     if name == "decline" and review._version_under_review() is None:
         # Kinto would take anything for work in progress, what is signed and published too.
-        yield from read(carrier, review)
+        yield from read(review)
         if review._version_under_review() is None:
             raise ReviewRefused(
                 f"{collection.uri} is not under review: its status is {review.status!r}"
@@ -71,7 +72,7 @@ def step(
         # An earlier attempt, whose reply was lost, may have taken the step.
         if not response.repeated or leads_to is None:
             raise _refusal(collection, response)
-        yield from read(carrier, review)
+        yield from read(review)
         if review.status != leads_to:
             raise _refusal(collection, response)
     answer = checked((yield Request("GET", collection.uri)))

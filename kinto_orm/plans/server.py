@@ -1,21 +1,115 @@
-"""What operators and tests ask of a server, as plans."""
+"""What a server says of itself and of the user, and what operators ask of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from kinto_orm.errors import InvalidResponse
+from kinto_orm.errors import CapabilityMissing, InvalidResponse
+from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.objects import checked
-from kinto_orm.protocol.messages import Carrier, Request, Steps
+from kinto_orm.protocol.ids import DEFAULT_BUCKET
+from kinto_orm.protocol.messages import Request
+from kinto_orm.protocol.replies import is_server_info
+
+_GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
 
-def flush(carrier: Carrier) -> Steps[None]:
+class User(NamedTuple):
+    """Who the server takes us for: ``id`` is also the principal."""
+
+    id: str
+    principals: tuple[str, ...]
+    bucket: str | None
+    profile: Mapping[str, Any] | None = None
+
+    @property
+    def principal(self) -> str:
+        return self.id
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that the user is in, as principals: ``/buckets/b/groups/g``."""
+        return tuple(one for one in self.principals if _GROUP.match(one))
+
+
+class Server:
+    """What one server said to one user: all of it comes from one GET of its root, and is kept."""
+
+    def __init__(self, url: str, said: dict[str, Any] | None = None) -> None:
+        self.url = url
+        self.said = said
+
+    def info(self) -> Steps[dict[str, Any]]:
+        """All that it says; one GET, the first time."""
+        if self.said is None:
+            yield from self.ask()
+        assert self.said is not None
+        return self.said
+
+    def ask(self) -> Steps[None]:
+        """GET the root of the server, again where it was read before."""
+        response = checked((yield Request("GET", "/")))
+        if not is_server_info(response.body):
+            raise InvalidResponse(response, "the server does not answer like a Kinto server")
+        self.said = response.body
+
+    def settings(self) -> Steps[dict[str, Any]]:
+        return dict((yield from self.info()).get("settings", {}))
+
+    def capabilities(self) -> Steps[dict[str, Any]]:
+        return dict((yield from self.info()).get("capabilities", {}))
+
+    def http_api_version(self) -> Steps[str | None]:
+        return (yield from self.info()).get("http_api_version")
+
+    def user(self) -> Steps[User | None]:
+        """Who the server takes us for, or ``None`` without (valid) credentials."""
+        user = (yield from self.info()).get("user")
+        if user is None:
+            return None
+        return User(
+            user["id"], tuple(user.get("principals", ())), user.get("bucket"), user.get("profile")
+        )
+
+    def batch_size(self) -> Steps[int]:
+        """How many requests the server takes in a batch; 0 is as many as there are.
+
+        A read-only server takes no batches at all: its requests go one by one.
+        """
+        settings = yield from self.settings()
+        if settings.get("readonly") is True:
+            return 1
+        return int(settings.get("batch_max_requests", 25) or 0)
+
+    def requires(self, capability: str) -> Steps[None]:
+        """Raise :class:`CapabilityMissing` where the server lacks a feature."""
+        known = yield from self.capabilities()
+        if capability not in known:
+            raise CapabilityMissing(
+                f"{self.url} does not have the capability {capability!r} "
+                f"(it has {', '.join(sorted(known)) or 'none'})"
+            )
+
+    def real_id(self, bucket: str) -> Steps[str]:
+        """The id of a bucket; of the one that each user knows as ``default`` its real id."""
+        if bucket != DEFAULT_BUCKET:
+            return bucket
+        yield from self.requires("default_bucket")
+        user = yield from self.user()
+        if user is None or user.bucket is None:
+            raise CapabilityMissing("the default bucket needs credentials, and has none here")
+        return user.bucket
+
+
+def flush(server: Server) -> Steps[None]:
     """POST to the endpoint that empties the server."""
+    yield from server.requires("flush_endpoint")
     checked((yield Request("POST", "/__flush__")))
 
 
-def heartbeat(carrier: Carrier) -> Steps[dict[str, Any]]:
+def heartbeat() -> Steps[dict[str, Any]]:
     """GET how the parts of the server are. A 503 tells which one is not well."""
     response = yield Request("GET", "/__heartbeat__")
     body = response.body

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kinto_orm.drivers.dry_run import Plan
+from kinto_orm.drivers.feeding import write_all
 from kinto_orm.errors import Conflict
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.replicas import Mirror
-from kinto_orm.plans.streams import tracked, write_all
+from kinto_orm.plans.streams import tracked
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.messages import Request
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
     from kinto_orm.objects.listing import Listing
 
-Operation = tuple[Any, Any, dict[str, Any]]
+Operation = tuple[str, Any, Any, dict[str, Any]]
 
 
 @attrs.frozen
@@ -113,10 +115,11 @@ class SyncPlan(Plan):
         bar = iter(tracked(pending, progress))
         for kinds in ([BUCKET], [GROUP, COLLECTION], [RECORD]):
             # What others stand in comes first, and in a request of its own.
-            number = sum(operation[1].kind in kinds for operation in pending)
+            number = sum(operation[2].kind in kinds for operation in pending)
             operations = (next(bar) for _ in range(number))
             ignore = (Conflict,) if self._on_conflict == "theirs" else ()
-            written += write_all(self._connection, operations, ignore)
+            verbs = (Verb(name, one, verb, options) for name, verb, one, options in operations)
+            written += write_all(self._connection._driver, verbs, ignore)
         next(bar, None)  # so that it is drawn to its end
         return written
 
@@ -126,12 +129,12 @@ class SyncPlan(Plan):
         deleting = {"safe": self._on_conflict != "mine", "if_exists": True}
         order = [BUCKET, GROUP, COLLECTION, RECORD]
         left: list[Operation] = [
-            (conflicts.save, one, saving)
+            ("save", conflicts.save, one, saving)
             for one in [*self.created, *self.updated]
             if one._status is Status.NEW or (not one.deleted and one._edited())
         ]
-        left += [(plans.delete, one, deleting) for one in self.deleted if not one.deleted]
-        yield from sorted(left, key=lambda operation: order.index(operation[1].kind))
+        left += [("delete", plans.delete, one, deleting) for one in self.deleted if not one.deleted]
+        yield from sorted(left, key=lambda operation: order.index(operation[2].kind))
 
     # -- showing
 
@@ -162,7 +165,7 @@ class SyncPlan(Plan):
             f"{self._uri}: {len(self.created)} {create}, {len(self.updated)} {update}, "
             f"{len(self.deleted)} {delete}, {self.unchanged} unchanged"
         ]
-        for verb, one, _ in self._left():
+        for _, verb, one, _ in self._left():
             lines.append(f"deleted: {one.uri}" if verb is plans.delete else repr(one.changes))
         return "\n".join(lines)
 

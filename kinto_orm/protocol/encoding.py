@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ def written_date(value: date) -> str:
             raise ValueError("is NaT, which is no moment; use None")
         if value.utcoffset() is not None:
             try:
-                value = value.astimezone(timezone.utc)
+                value = value.astimezone(UTC)
             except OverflowError:
                 raise ValueError(f"is {value}, which is out of the calendar in UTC") from None
     return value.isoformat()

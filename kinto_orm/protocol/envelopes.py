@@ -9,10 +9,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kinto_orm.errors import InvalidResponse, KintoError, ResponseError, error_for
-from kinto_orm.network.retry import may_be_done
-from kinto_orm.network.transport import Transport
-from kinto_orm.protocol.messages import READING, Request, Response
+from kinto_orm.errors import InvalidResponse
+from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.protocol.replies import error_for, may_be_done
 
 BATCH = "/batch"
 
@@ -30,44 +29,7 @@ def fits(request: Request) -> bool:
     return BATCH not in request.target
 
 
-def exchange(transport: Transport, requests: Sequence[Request]) -> list[Response | Exception]:
-    """Send all in one envelope; what became of each, once that is certain.
-
-    On PostgreSQL a 409 among the answers means that everything before it was rolled back,
-    although reported as written. That part is sent again, as often as any request is.
-    """
-    envelope = _Envelope(requests)
-
-    def once(_: Request) -> Response:
-        try:
-            return envelope.take(transport.send_once(envelope.request))
-        except KintoError as error:
-            envelope.lost += may_be_done(error)
-            raise
-
-    try:
-        last = transport.repeat(envelope.request, once)
-        if last.request.uri == BATCH and last.status == 405:
-            return [_alone(transport, request, last) for request in requests]
-        if last.request.uri == BATCH and last.status != 200:
-            raise error_for(last)
-    except Exception as error:  # whatever it is, other envelopes have their own outcomes
-        envelope.fail(error)
-    return envelope.outcomes
-
-
-def _alone(transport: Transport, request: Request, refusal: Response) -> Response | Exception:
-    """What becomes of a request where the server takes no batches: it is read-only."""
-    if request.method not in READING:
-        reason = "this server is read-only: it takes no writes, nor batches of them"
-        return ResponseError(refusal._replace(request=request), reason)
-    try:
-        return transport.send(request)
-    except Exception as error:  # whatever it is, the others have their own outcomes
-        return error
-
-
-class _Envelope:
+class Posting:
     """Requests that travel together, and what became of them so far."""
 
     def __init__(self, requests: Sequence[Request]) -> None:

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator, Iterator, Mapping
-from datetime import datetime, timezone
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import attrs
-
-T = TypeVar("T")
-
-#: A verb as a conversation: it yields requests, is sent responses, returns a result.
-Steps: TypeAlias = Generator["Request", "Response", T]
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -113,7 +108,7 @@ class Response(NamedTuple):
         """What the server's clock said, in milliseconds: the ``Date`` header, in whole seconds."""
         try:
             moment = parsedate_to_datetime(self.headers.get("date", ""))
-            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)
+            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
             return int(aware.timestamp()) * 1000
         except (TypeError, ValueError, OverflowError):
             return None
@@ -128,8 +123,8 @@ class Response(NamedTuple):
         try:
             moment = parsedate_to_datetime(value)
             if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=timezone.utc)
-            return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
+                moment = moment.replace(tzinfo=UTC)
+            return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
         except (TypeError, ValueError, OverflowError):
             return None
 

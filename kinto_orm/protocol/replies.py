@@ -9,6 +9,31 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, TypeGuard
 
+from kinto_orm.errors import (
+    BadRequest,
+    BucketNotFound,
+    CollectionNotFound,
+    Conflict,
+    Forbidden,
+    Gone,
+    GroupNotFound,
+    InvalidResponse,
+    KintoError,
+    NotFound,
+    RateLimited,
+    RecordNotFound,
+    ResponseError,
+    ServerError,
+    ServiceUnavailable,
+    TooLarge,
+    TransportError,
+    Unauthorized,
+    ValidationError,
+    described,
+)
+from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL
+from kinto_orm.protocol.messages import Response
+
 #: Names of folders, which HTTP libraries take out of a path, and no name at all.
 _NO_IDS = frozenset({"", ".", ".."})
 
@@ -92,3 +117,69 @@ def _is_user(value: object) -> bool:
         and (bucket is None or is_id(bucket))
         and isinstance(value.get("profile"), (dict, type(None)))
     )
+
+
+#: Answers of a server that has certainly carried nothing out: what it holds is not ours.
+UNDONE = frozenset({409, 429})
+
+
+def may_be_done(outcome: Response | KintoError) -> bool:
+    """Whether a request that ended like this may have been carried out all the same."""
+    if isinstance(outcome, Response):
+        return outcome.status not in UNDONE
+    return was_sent(outcome)
+
+
+def was_sent(error: KintoError) -> bool:
+    """Whether anything of the request may have reached the server."""
+    return not isinstance(error, TransportError) or error.sent
+
+
+# -- what an answer means that is no success
+
+_BY_STATUS: dict[int, type[ResponseError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    410: Gone,
+    412: Conflict,
+    413: TooLarge,
+    429: RateLimited,
+    503: ServiceUnavailable,
+}
+
+_MISSING: dict[str, type[NotFound]] = {
+    "bucket": BucketNotFound,
+    "collection": CollectionNotFound,
+    "group": GroupNotFound,
+    "record": RecordNotFound,
+}
+
+
+def error_for(response: Response) -> ResponseError:
+    """The exception that says what this response means."""
+    status, request = response.status, response.request
+    path = request.uri.strip("/").split("/")
+    ours = request.uri.startswith("/") and len(path) % 2 == 0
+    kind = BY_PLURAL.get(path[-2]) if ours else None
+    if status == 404:
+        details = response.body.get("details") if isinstance(response.body, dict) else None
+        named = details.get("resource_name") if isinstance(details, dict) else None
+        return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response)
+    if status == 403 and kind is BUCKET and request.method != "PUT":
+        return BucketNotFound(response)
+    if (
+        status == 400
+        and isinstance(response.body, dict)
+        and described(response.body.get("details"))
+    ):
+        return ValidationError(response)
+    if status >= 500:
+        return _BY_STATUS.get(status, ServerError)(response)
+    if status == 405 and "allow" not in response.headers and request.method != "GET":
+        words = ResponseError(response).message or "not allowed"
+        return ResponseError(response, f"{words} (is this server read-only?)")
+    if status >= 400:
+        return _BY_STATUS.get(status, ResponseError)(response)
+    return InvalidResponse(response, "not an answer that this request can have")

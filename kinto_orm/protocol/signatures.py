@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import IntegrityError
@@ -193,7 +193,7 @@ def _check_chain(leaf: Certificate, others: list[Certificate], root: Certificate
     verifier = (
         verification.PolicyBuilder()
         .store(verification.Store([root]))
-        .time(datetime.now(timezone.utc))
+        .time(datetime.now(UTC))
         .extension_policies(ca_policy=authorities, ee_policy=end)
         .build_client_verifier()
     )

@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -56,7 +56,7 @@ if sys.version_info >= (3, 12):
     class _Datetime(datetime, metaclass=_AnyDatetime):
         @classmethod
         def utcnow(cls) -> datetime:  # type: ignore[override]
-            return datetime.now(timezone.utc).replace(tzinfo=None)
+            return datetime.now(UTC).replace(tzinfo=None)
 
     webob.response.datetime = _Datetime
 

@@ -7,12 +7,11 @@ has a `type: ignore` with its code: mypy reports one that is not needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, assert_type
 
 import requests
 from requests.auth import HTTPBasicAuth
-from typing_extensions import assert_type
 
 from kinto_orm import (
     Authenticated,
@@ -192,7 +191,7 @@ def verbs_return_the_type_they_were_called_on(
     assert_type(record.save(safe=False), Record)
     assert_type(record.save(if_match=1), Record)
     assert_type(record.save(if_match='"1"'), Record)
-    assert_type(record.save(if_match=datetime.now(timezone.utc)), Record)
+    assert_type(record.save(if_match=datetime.now(UTC)), Record)
     assert_type(record.delete(if_exists=True), Record)
     assert_type(record.refresh(), Record)
     assert_type(record.refresh(only=["title"], params={"cache": 1}), Record)

@@ -1,0 +1,210 @@
+"""Many writes in few requests: the plans of a block, sent together when it ends.
+
+A batch runs the plans that run alone elsewhere. It starts a plan when a verb is called, gathers
+the requests that the plans yield, and goes on with each plan once the whole envelope is known.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import attrs
+
+from kinto_orm.errors import BatchError
+from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
+from kinto_orm.plans.objects import edits_of
+from kinto_orm.plans.operations import Operation, chunks, next_round
+from kinto_orm.plans.server import Server
+from kinto_orm.state.document import Document
+
+#: How many objects go into an envelope where the server has no bound.
+CHUNK = 1000
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """The writes of one block, in order. Made by ``connection.batch()``.
+
+    After the block, ``results`` is a list of ``(resource, the resource or its exception)``,
+    one for each object and verb.
+    """
+
+    results: list[tuple[Any, Any]] = attrs.field(factory=list)
+
+
+@attrs.define(eq=False)
+class Queue:
+    """Verbs that wait to be sent together, and what became of them."""
+
+    _server: Server
+    results: list[tuple[Any, Any]] = attrs.field(factory=list, init=False)
+    waiting: int = attrs.field(default=0, init=False)  # how many requests are to be sent
+    _queue: list[Operation] = attrs.field(factory=list, init=False)
+    _last: dict[int, Operation] = attrs.field(factory=dict, init=False)
+    _unforgiven: bool = attrs.field(default=False, init=False)
+
+    def add(self, verb: Verb, ignore: tuple[type[Exception], ...] = (), since: int = 0) -> None:
+        """Queue a verb. A second save of an object takes the place of the first.
+
+        ``since`` is where the innermost block begins: what is before stays as it is.
+        """
+        document = verb.document
+        if document._queued_in is not None and document._queued_in is not self:
+            raise ValueError(
+                f"{document.uri} is in another batch that is still open; end that one first"
+            )
+        earlier = None if document._queued_in is None else self._last[id(document)]
+        operation = Operation(verb, ignore)
+        if earlier is None:
+            operation.start()
+            self._enqueue(operation)
+        elif (
+            verb.name == earlier.verb.name == "save"
+            and earlier.steps is not None
+            and earlier.place >= since
+        ):
+            operation.start()
+            earlier.close()
+            self.waiting -= operation.ended
+            operation.place = earlier.place
+            self._queue[operation.place] = operation
+        else:
+            operation.rehearse()
+            if verb.name == "refresh":  # what is edited from now on is not to be dropped
+                options = {**verb.options, "dropped": edits_of(document)}
+                operation.verb = attrs.evolve(verb, options=options)
+            operation.after = earlier  # what to send depends on how that one ends
+            self._enqueue(operation)
+        self._keep_in_mind(operation)
+
+    def _enqueue(self, operation: Operation) -> None:
+        operation.place = len(self._queue)
+        self._queue.append(operation)
+        self.waiting += not operation.ended
+
+    def _keep_in_mind(self, operation: Operation) -> None:
+        document = operation.verb.document
+        if operation.ended:
+            self._last.pop(id(document), None)
+            document._queued_in = None
+        else:
+            self._last[id(document)] = operation
+            document._queued_in = self
+
+    def drop(self, since: int = 0) -> None:
+        """Forget what was queued since a position; nothing of it was sent."""
+        for operation in self._queue[since:]:
+            operation.close()
+            operation.document._queued_in = None
+        del self._queue[since:]
+        self._last.clear()
+        for operation in self._queue:
+            self._keep_in_mind(operation)
+        self.waiting = sum(not operation.ended for operation in self._queue)
+
+    def send(self) -> Steps[None]:
+        """Send all that is queued, in as few requests as the server allows."""
+        try:
+            left = self._queue
+            while left:
+                for operation in left:
+                    operation.begin()
+                    if operation.other is not None:
+                        yield from operation.settle()
+                ready = next_round(left)
+                if not ready:
+                    break
+                size = (yield from self._server.batch_size()) if len(ready) > 1 else 1
+                for chunk in chunks(ready, size):
+                    requests = [one.request for one in chunk if one.request is not None]
+                    documents = [one.verb.document for one in chunk]
+                    outcomes = yield Envelope(requests, documents)
+                    for operation, outcome in zip(chunk, outcomes, strict=True):
+                        operation.go_on(outcome)
+                left = [operation for operation in left if not operation.ended]
+            for operation in self._queue:
+                error = operation.error
+                if error is not None and not isinstance(error, operation.ignore):
+                    self._unforgiven = True
+                self._note(operation.verb.document, error)
+        finally:
+            self.drop()
+
+    def finish(self) -> Steps[None]:
+        """Send what is left; raises :class:`BatchError` if anything failed on the way."""
+        yield from self.send()
+        if self._unforgiven:
+            raise self.error()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def _note(self, document: Document, error: Exception | None) -> None:
+        self.results.append((document, document if error is None else error))
+
+    def error(self) -> BatchError:
+        failed = [(one, end) for one, end in self.results if isinstance(end, Exception)]
+        return BatchError([one for one, end in self.results if one is end], failed)
+
+
+# -- batches without an end
+
+
+@attrs.define(eq=False)
+class Endless(Queue):
+    """A batch for any number of objects: it keeps failures, and counts the rest."""
+
+    count: int = attrs.field(default=0, init=False)
+    failed: list[tuple[Any, Exception]] = attrs.field(factory=list, init=False)
+    _succeeded: list[weakref.ref[Any]] = attrs.field(factory=list, init=False)
+    _room: int = attrs.field(default=CHUNK, init=False)  # for so many of them
+
+    def _enqueue(self, operation: Operation) -> None:
+        if operation.ended:  # nothing to send: no need to hold on to it
+            self._note(operation.verb.document, None)
+        else:
+            Queue._enqueue(self, operation)
+
+    def _note(self, document: Document, error: Exception | None) -> None:
+        if error is not None:
+            self.failed.append((document, error))
+            return
+        self.count += 1
+        self._succeeded.append(weakref.ref(document))
+        if len(self._succeeded) > self._room:
+            self._succeeded = [one for one in self._succeeded if one() is not None]
+            self._room = CHUNK + 2 * len(self._succeeded)
+
+    def error(self) -> BatchError:
+        found = (reference() for reference in self._succeeded)
+        alive = {id(one): one for one in found if one is not None}
+        return BatchError(list(alive.values()), self.failed)
+
+
+def write_all(server: Server, wanted: Verbs) -> Steps[int]:
+    """Run verbs in envelopes and constant memory; how many it was.
+
+    Raises :class:`BatchError` at the end if anything failed. If their source itself raises,
+    what was sent before stays, what was not is not sent, and failures until then are the cause
+    of the exception.
+    """
+    queue = Endless(server)
+    full = 2  # the server is asked how many it takes when there are two
+
+    def add(verb: Verb) -> bool:
+        queue.add(verb, wanted.ignore)
+        return queue.waiting < full
+
+    try:
+        while (yield Ask(wanted.feed, (add,))):
+            full = (yield from server.batch_size()) or CHUNK
+            if queue.waiting >= full:
+                yield from queue.send()
+    except BaseException as error:
+        queue.drop()
+        if queue.failed:
+            raise error from queue.error()
+        raise
+    yield from queue.finish()
+    return queue.count

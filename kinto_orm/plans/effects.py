@@ -1,0 +1,159 @@
+"""What a plan may want of the world: a small closed set of effects.
+
+A plan is a generator. It yields effects, is sent what came of them, and returns its result;
+it knows no network, no clock and no threads. A driver interprets the effects: over the network
+in this thread, awaited, in an envelope of a batch, or not at all. What an effect raises is
+raised in the plan, where it was yielded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import attrs
+
+from kinto_orm.protocol.messages import Carrier, Request, Response
+from kinto_orm.state.document import Document
+
+T = TypeVar("T")
+
+#: A plan: what it yields are effects, what it returns is its result.
+Steps: TypeAlias = "Generator[Effect, Any, T]"
+
+
+@attrs.frozen(eq=False)
+class Envelope:
+    """Several requests that travel together; sent a list with the outcome of each.
+
+    An outcome is a :class:`Response` or the exception in its place, and certain: a part
+    that the server rolled back was sent again. ``documents`` are those that they are about.
+    """
+
+    requests: Sequence[Request]
+    documents: Sequence[Document]
+
+
+class Collected(Exception):
+    """The outcome of a write that a dry run collected instead of sending it."""
+
+
+@attrs.frozen(eq=False)
+class Sleep:
+    """A pause, in seconds."""
+
+    seconds: float
+
+
+class Sink(Protocol):
+    """Where a file goes, piece by piece; it may hold some of it from an attempt before."""
+
+    def asks(self) -> Mapping[str, str]:
+        """The headers that ask for what is missing."""
+
+    def begin(self, head: Response) -> None:
+        """Take the head of a 200 or 206. :class:`InvalidResponse` where a repetition may help."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+
+    def finish(self, head: Response, failure: Exception | None) -> None:
+        """No more bytes come: the body has ended, or ``failure`` ended it.
+
+        Raises ``failure``, or what is wrong with the file, unless all of it is here.
+        """
+
+
+@attrs.frozen(eq=False)
+class Fetch:
+    """A file, GET from wherever a server keeps it, into a sink; sent the head of the answer.
+
+    Credentials, headers and cookies go to the server's own origin only.
+    """
+
+    url: str
+    sink: Sink
+    chunk_size: int = 64 * 1024
+
+
+@attrs.frozen(eq=False)
+class Together:
+    """Plans that may run at the same time, at most ``at_once`` of them.
+
+    ``next`` is a plan that returns the next one of them, or ``None`` when there are no more.
+    ``note`` is called with the place of each, in order, and its outcome: a result or the
+    exception in its place. What ``next`` or ``note`` raises ends the effect: plans under way
+    come to their end first, and those that wait are closed.
+    """
+
+    next: Callable[[], Steps[Steps[Any] | None]]
+    note: Callable[[int, Any], None]
+    at_once: int
+
+
+@attrs.frozen(eq=False)
+class Offload:
+    """Long or blocking work that is none of the network's; sent its result."""
+
+    function: Callable[[], Any]
+
+
+@attrs.frozen(eq=False)
+class Ask:
+    """A question to a function of the caller, which may be a coroutine function where one
+    can be awaited; sent its answer."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Verb:
+    """A verb on one object, not begun yet: an effect of its own.
+
+    It is run now, or queued where a batch of the caller's is open; a dry run that collects its
+    write ends this verb, and not the plan that asked for it.
+    """
+
+    name: str
+    document: Document
+    plan: Callable[..., Steps[Any]]
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+    def steps(self, carrier: Carrier) -> Steps[Any]:
+        return self.plan(carrier, self.document, **self.options)
+
+
+@attrs.frozen(eq=False)
+class Verbs:
+    """Any number of verbs, in few requests and constant memory; sent how many they were.
+
+    ``feed`` is a function to be asked: it calls the function that it is given with one verb
+    after another, until that returns false or there are no more; it returns whether there
+    may be more. Verbs join the batch of the caller's, if one is open.
+    """
+
+    feed: Callable[[Callable[[Verb], bool]], Any]
+    ignore: tuple[type[Exception], ...] = ()
+
+
+class Want:
+    """Base of the effects of the network's own plans, below a request."""
+
+
+Effect: TypeAlias = (
+    "Request | Envelope | Verb | Verbs | Fetch | Together | Sleep | Offload | Ask | Want"
+)
+
+
+def together(plans: Sequence[Steps[T]], at_once: int) -> Steps[list[T | Exception]]:
+    """Run these plans, and return their outcomes in order."""
+    waiting = iter(plans)
+    outcomes: list[T | Exception] = []
+
+    def following() -> Steps[Steps[T] | None]:
+        return next(waiting, None)
+        yield
+
+    yield Together(following, lambda _, outcome: outcomes.append(outcome), at_once)
+    return outcomes
