@@ -246,3 +246,10 @@ def test_the_log_has_a_line_for_each_request_and_no_success_is_a_warning(
         ("INFO", "GET /buckets/b: 503,"),
         ("DEBUG", "GET /buckets/b: 304"),
     ]
+
+
+def test_a_server_that_is_not_there_is_told_without_names_of_classes() -> None:
+    with pytest.raises(ConnectionFailed) as refused:
+        Connection("http://127.0.0.1:1/v1", retry=0).get_bucket("b")
+    assert "no answer from http://127.0.0.1:1/v1: Failed to establish" in str(refused.value)
+    assert "Connection(" not in str(refused.value)

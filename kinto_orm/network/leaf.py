@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -116,6 +117,10 @@ def _whole(request: Request, reply: requests.Response) -> bytes:
     raise too_large(request)
 
 
+#: How urllib3 calls its connections, before it says what is wrong with one.
+_WHO = re.compile(r"(<.*?>|\w*Connection\(.*?\)): ")
+
+
 def _reason(error: Exception) -> str:
     """The innermost words of nested errors: the outer ones print addresses of objects."""
     cause: Any = error
@@ -124,8 +129,7 @@ def _reason(error: Exception) -> str:
         if not isinstance(inner, BaseException):
             break
         cause = inner
-    words = str(cause)
-    return words.partition(">: ")[2] or words
+    return _WHO.sub("", str(cause))
 
 
 def _without_request(error: requests.RequestException) -> requests.RequestException:
