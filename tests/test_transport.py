@@ -15,6 +15,7 @@ from lossy import SECRET, Connect, connecting, sleepless
 
 from kinto_orm import (
     Connection,
+    ConnectionFailed,
     Gone,
     ServerDeprecationWarning,
 )
