@@ -254,3 +254,21 @@ def test_a_server_that_is_not_there_is_told_without_names_of_classes() -> None:
         Connection("http://127.0.0.1:1/v1", retry=0).get_bucket("b")
     assert "no answer from http://127.0.0.1:1/v1: Failed to establish" in str(refused.value)
     assert "Connection(" not in str(refused.value)
+
+
+# How long an answer took
+
+
+def test_a_response_says_how_long_its_own_attempt_took_in_seconds(
+    proxy: FaultProxy, through: Connect, sleeps: list[float]
+) -> None:
+    seen: list[float] = []
+    kinto = through(event_hooks={"response": [lambda response: seen.append(response.elapsed)]})
+    kinto.create_bucket("b")
+    proxy.next("delay", fail(503))
+    assert kinto.bucket("b").exists()
+    assert kinto.bucket("b").exists()
+    slow, refused, quick = seen[1:]
+    assert 0.3 <= slow < 3
+    assert 0 < refused < 0.3
+    assert 0 < quick < 0.3

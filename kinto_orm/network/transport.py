@@ -184,13 +184,11 @@ class Transport:
         yield from self._tell("request", request)
         started = time.perf_counter()
         answer = yield from self._exchange(request)
-        response = yield from _understood(request, answer)
+        elapsed = time.perf_counter() - started
+        response = yield from _understood(request, answer, elapsed)
+        milliseconds = elapsed * 1000
         logger.debug(
-            "%s %s: %d in %.0f ms",
-            request.method,
-            request.target,
-            response.status,
-            (time.perf_counter() - started) * 1000,
+            "%s %s: %d in %.0f ms", request.method, request.target, response.status, milliseconds
         )
         yield from self._notice(response)
         if self.hooks["response"]:
@@ -204,8 +202,9 @@ class Transport:
         if origin(request.uri) == self.pool.origin:
             yield from self._wait(request)
         yield from self._tell("request", request)
+        started = time.perf_counter()
         answer = yield from self._file(request, file)
-        response = answer.head
+        response = answer.head._replace(elapsed=time.perf_counter() - started)
         logger.debug("%s %s: %d", request.method, request.target, response.status)
         if response.status in (200, 206):
             file.sink.finish(response, answer.failure)
@@ -325,11 +324,11 @@ def _is_over(outcome: Response | KintoError, delay: float | None) -> bool:
     return failed or (delay is not None and delay >= remaining)
 
 
-def _understood(request: Request, answer: Answer) -> Steps[Response]:
+def _understood(request: Request, answer: Answer, elapsed: float) -> Steps[Response]:
     """The answer with its body as Python values."""
     if answer.failure is not None:
         raise answer.failure
-    response, content = answer.head, answer.content
+    response, content = answer.head._replace(elapsed=elapsed), answer.content
     if not content:
         marks = {"content-length", "transfer-encoding"}
         if request.method == "HEAD":

@@ -83,7 +83,8 @@ class Response(NamedTuple):
 
     ``text`` is what was received instead where the body is not JSON. ``repeated``
     counts how often the request was sent before, and may have been carried out then; ``url``
-    is where the answer came from, after redirects.
+    is where the answer came from, after redirects. ``elapsed`` is how long this attempt took,
+    in seconds: from when the request was sent until its answer was here, redirects included.
     """
 
     status: int
@@ -93,6 +94,7 @@ class Response(NamedTuple):
     text: str = ""
     repeated: int = 0
     url: str = ""
+    elapsed: float = 0.0
 
     def __repr__(self) -> str:  # without the body, which may be anything
         return f"Response({self.status}, {self.request!r})"
