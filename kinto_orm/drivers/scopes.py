@@ -43,9 +43,13 @@ def current(owner: object, kind: type[T]) -> T | None:
 
 def _whose() -> tuple[int, Any]:
     """This thread and task: a task that is started in a block gets a copy of its context."""
-    asyncio = sys.modules.get("asyncio")
+    return threading.get_ident(), _task("asyncio") or _task("trio.lowlevel")
+
+
+def _task(module: str) -> Any:
+    """The task that runs, if a loop of that kind runs here."""
+    loaded = sys.modules.get(module)
     try:
-        task = asyncio.current_task() if asyncio is not None else None
-    except RuntimeError:  # no loop is running here
-        task = None
-    return threading.get_ident(), task
+        return None if loaded is None else loaded.current_task()
+    except RuntimeError:  # no such loop is running here
+        return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from kinto_orm.drivers.dry_run import Plan, rehearsed
-from kinto_orm.drivers.scopes import any_open, current
+from kinto_orm.drivers.base import BaseDriver
+from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.network.deadlines import within
 from kinto_orm.network.leaf import Leaf
-from kinto_orm.network.prepare import Exchange
+from kinto_orm.network.prepare import Exchange, Parse
+from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.effects import (
     Ask,
@@ -27,21 +29,14 @@ from kinto_orm.plans.server import Server
 from kinto_orm.protocol.messages import ALONE, Request
 from kinto_orm.state.document import Document
 
-if TYPE_CHECKING:
-    from kinto_orm.drivers.block import OpenBlock
-
 T = TypeVar("T")
 
 
-class Driver:
+class Driver(BaseDriver[Pool]):
     """Runs plans over the network of one connection."""
 
-    #: What collects the writes of this connection instead of sending them, if anything does.
-    plan: Plan | None = None
-
-    def __init__(self, transport: Transport, server: Server) -> None:
-        self.transport = transport
-        self.server = server
+    def __init__(self, transport: Transport[Pool], server: Server) -> None:
+        super().__init__(transport, server)
         self._leaf = Leaf(transport.pool)
 
     def run(self, steps: Steps[T], document: Document | None = None) -> T:
@@ -76,23 +71,15 @@ class Driver:
 
     def perform(self, verb: Verb) -> Any:
         """Run a verb now, or queue it where a batch of this connection is open."""
-        block = self.open_block()
-        if block is not None:
-            return block.add(verb)
-        return self.run(verb.steps(ALONE), verb.document)
-
-    def open_block(self) -> OpenBlock | None:
-        if not any_open():
-            return None
-        from kinto_orm.drivers.block import OpenBlock
-
-        return current(self, OpenBlock)
+        return None if self.queued(verb) else self.run(verb.steps(ALONE), verb.document)
 
     def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Request):
             return self._drive(self.transport.send(effect))
         if isinstance(effect, Exchange):
             return self._leaf.exchange(effect)
+        if isinstance(effect, Parse):
+            return json.loads(effect.content)
         if isinstance(effect, Envelope):
             return self._drive(self.transport.send_envelope(effect.requests))
         if isinstance(effect, Verb):
@@ -119,8 +106,3 @@ class Driver:
         from kinto_orm.plans.batch import write_all
 
         return self.run(write_all(self.server, verbs))
-
-    def dry_plan(self) -> Plan | None:
-        """The plan of the dry run that is on, if any."""
-        plan = current(self.transport.pool, Plan)
-        return self.plan if plan is None else plan

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode
 
@@ -25,6 +26,9 @@ from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.replies import error_for
 
 logger = logging.getLogger("kinto_orm")
+
+#: How long the login page is waited for without looking up, in seconds.
+MOMENT = 0.25
 
 
 class BrowserOAuth(ServerAuth):
@@ -98,7 +102,11 @@ class BrowserOAuth(ServerAuth):
             page = f"{server_url}{provider['auth_path']}?{query}"
             if not (yield Offload(lambda: webbrowser.open(page))):
                 logger.warning("no browser could be opened; log in at %s", page)
-            answer = yield Offload(lambda: callback.wait(self.timeout))
+            end = time.monotonic() + self.timeout
+            answer = None
+            while answer is None and (left := end - time.monotonic()) > 0:
+                # Not all at once: whoever is cancelled should not wait for a person.
+                answer = yield Offload(partial(callback.wait, min(left, MOMENT)))
         if answer is None:
             raise TransportError(
                 f"nobody logged in at {provider['name']} within {self.timeout:g} s"

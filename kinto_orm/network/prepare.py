@@ -22,7 +22,7 @@ from kinto_orm.errors import (
     TransportError,
 )
 from kinto_orm.network.deadlines import at_most, left
-from kinto_orm.network.session import USER_AGENT, Pool, origin
+from kinto_orm.network.endpoint import Endpoint, origin
 from kinto_orm.plans.effects import Sink, Want
 from kinto_orm.protocol.messages import JSON, READING, Request, Response
 from kinto_orm.protocol.replies import error_for
@@ -68,6 +68,16 @@ class Exchange(Want):
 
 
 @attrs.frozen(eq=False)
+class Parse(Want):
+    """A large body that is JSON; sent its value. Raises ``ValueError`` for one that is not.
+
+    An effect, since a loop of events is not to wait until it is done.
+    """
+
+    content: bytes
+
+
+@attrs.frozen(eq=False)
 class Answer:
     """What came back: the head, without cookies, and the body unless a sink took it."""
 
@@ -77,7 +87,7 @@ class Answer:
 
 
 def prepared(
-    request: Request, url: str, headers: Mapping[str, str], pool: Pool
+    request: Request, url: str, headers: Mapping[str, str], pool: Endpoint
 ) -> requests.PreparedRequest:
     """A request to the pool's server with headers, cookies and body, not signed yet."""
     # By hand: what requests does to prepare one is not needed for URLs that are made here.
@@ -98,20 +108,20 @@ def prepared(
     elif request.method not in READING:
         ready.headers["Content-Length"] = "0"
     ready.headers.update(request.headers)
-    cookies = pool.session.cookies
+    cookies = pool.cookies
     ready._cookies = cookies  # type: ignore[attr-defined]  # auth that repeats needs it
     if len(cookies):
         ready.prepare_cookies(cookies)
     return ready
 
 
-def anonymous(request: Request, url: str) -> requests.PreparedRequest:
+def anonymous(request: Request, url: str, user_agent: str) -> requests.PreparedRequest:
     """A request to another host, which learns nothing about the user."""
     ready = requests.PreparedRequest()
     ready.method = request.method
     ready.url = url
     ready.hooks = {"response": []}
-    ready.headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, **request.headers})
+    ready.headers = CaseInsensitiveDict({"User-Agent": user_agent, **request.headers})
     ready._cookies = RequestsCookieJar()  # type: ignore[attr-defined]  # redirects look there
     return ready
 
@@ -168,7 +178,7 @@ def too_large(request: Request) -> TransportError:
     )
 
 
-def host_of(url: str, pool: Pool) -> str:
+def host_of(url: str, pool: Endpoint) -> str:
     """Who was asked: the server, or the host that has its files."""
     parts = urlsplit(url)
     own = origin(url) == pool.origin

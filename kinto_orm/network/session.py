@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_netrc_auth
 
 from kinto_orm.network.auth import as_auth
+from kinto_orm.network.endpoint import Endpoint, origin
 from kinto_orm.network.sockets import POOLS
 from kinto_orm.version import __version__
 
@@ -23,17 +24,16 @@ SIZE = 32
 
 USER_AGENT = f"kinto_orm/{__version__} {requests.utils.default_user_agent()}"
 
-Origin = tuple[str, "str | None", "int | None"]
 
+class Pool(Endpoint):
+    """A requests session with one server."""
 
-class Pool:
-    """A requests session with one server, and what the server said to all who use it."""
+    user_agent = USER_AGENT
 
     def __init__(
         self, server_url: str, given: requests.Session | None, *, travelled: bool = False
     ) -> None:
-        self.server_url = server_url
-        self.origin = origin(server_url)
+        super().__init__(server_url)
         self._own = f"{server_url}/"  # quicker to tell than an origin
         self.given = given
         self._owned = given is None or travelled
@@ -43,9 +43,6 @@ class Pool:
         self.settings: dict[str, Any] = dict(
             self._session.merge_environment_settings(server_url, {}, True, None, None)
         )
-        self.warned: set[str] = set()  # the deprecations that were told already
-        self._backoff_until = 0.0  # by the monotonic clock
-        self.backoff_until: datetime | None = None
 
     @property
     def session(self) -> requests.Session:
@@ -57,6 +54,14 @@ class Pool:
                 self._session.close()  # this process' ends of sockets that the parent still uses
             self._pid = os.getpid()
         return self._session
+
+    @property
+    def headers(self) -> Mapping[str, str | bytes]:
+        return self.session.headers
+
+    @property
+    def cookies(self) -> CookieJar:
+        return self.session.cookies
 
     def default_auth(self) -> AuthBase | None:
         """The credentials of the given session, or of the user's netrc file."""
@@ -82,21 +87,6 @@ class Pool:
         """Close every pooled socket, unless the session was given by the caller."""
         if self._owned:
             self._session.close()
-
-    def back_off(self, seconds: float) -> datetime:
-        """Remember that the server wants no request for so long."""
-        self._backoff_until = time.monotonic() + seconds
-        self.backoff_until = datetime.now(UTC) + timedelta(seconds=seconds)
-        return self.backoff_until
-
-    def backoff_left(self) -> float:
-        """How many seconds the server still wants to be left alone."""
-        if self.backoff_until is None:
-            return 0.0
-        left = self._backoff_until - time.monotonic()
-        if left <= 0:
-            self.backoff_until = None
-        return max(left, 0.0)
 
 
 class _Adapter(HTTPAdapter):
@@ -155,19 +145,3 @@ def _new_session(server_url: str) -> requests.Session:
     session.mount("https://", adapter)
     session.headers["User-Agent"] = USER_AGENT
     return session
-
-
-def canonical(url: str) -> str:
-    """A URL that was not made here, in the one form that all parsers read alike.
-
-    Two that differ over where the host ends would let one host pass for another. Raises
-    ``ValueError`` for what is no URL.
-    """
-    prepared = requests.PreparedRequest()
-    prepared.prepare_url(url, None)
-    return prepared.url or ""
-
-
-def origin(url: str) -> Origin:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import attrs
@@ -26,12 +26,21 @@ from kinto_orm.errors import (
 )
 from kinto_orm.network.auth import ServerAuth
 from kinto_orm.network.deadlines import left
+from kinto_orm.network.endpoint import Endpoint, canonical, origin
 from kinto_orm.network.headers import Headers
 from kinto_orm.network.notices import read_alert, warn_once
 from kinto_orm.network.options import Options
-from kinto_orm.network.prepare import Answer, Bounds, Exchange, anonymous, late, prepared, signed
-from kinto_orm.network.session import Pool, canonical, origin
-from kinto_orm.plans.effects import Ask, Fetch, Offload, Sleep, Steps
+from kinto_orm.network.prepare import (
+    Answer,
+    Bounds,
+    Exchange,
+    Parse,
+    anonymous,
+    late,
+    prepared,
+    signed,
+)
+from kinto_orm.plans.effects import Ask, Fetch, Sleep, Steps
 from kinto_orm.protocol.envelopes import BATCH, Posting
 from kinto_orm.protocol.messages import JSON, READING, Request, Response, whole_number
 from kinto_orm.protocol.replies import error_for, may_be_done
@@ -43,17 +52,20 @@ MAX_REDIRECTS = 5
 #: A day, in seconds: a server that asks for more has lost its mind, or the client.
 LONGEST_BACKOFF = 86400
 
-#: Answers of this many bytes are parsed beside the loop, where there is one.
+#: Answers of this many bytes are parsed piece by piece, where a loop of events would wait.
 LARGE = 256 * 1024
 
 #: How much of an answer that is an error is read where a file should be: a host may be anybody.
 ERROR_SIZE = 64 * 1024
 
 
-class Transport:
+E = TypeVar("E", bound=Endpoint)
+
+
+class Transport(Generic[E]):
     """How one connection sends: its options, on a pool that it may share."""
 
-    def __init__(self, pool: Pool, options: Options) -> None:
+    def __init__(self, pool: E, options: Options) -> None:
         self.pool = pool
         self.auth = options.auth if options.auth is not None else pool.default_auth()
         self.deadline = options.deadline
@@ -64,7 +76,7 @@ class Transport:
         self.headers = Headers(
             {
                 name: value if isinstance(value, str) else value.decode("latin-1")
-                for name, value in pool.session.headers.items()
+                for name, value in pool.headers.items()
             }
         )
         self.headers["Accept"] = JSON
@@ -270,7 +282,7 @@ class Transport:
             if origin(url) == self.pool.origin:
                 ready = yield from self._ready(request, url)
             else:
-                ready = anonymous(request, url)
+                ready = anonymous(request, url, self.pool.user_agent)
             answer: Answer = yield Exchange(
                 request, ready, self.bounds, file.sink, file.chunk_size, ERROR_SIZE
             )
@@ -342,7 +354,7 @@ def _understood(request: Request, answer: Answer, elapsed: float) -> Steps[Respo
         if len(content) < LARGE:
             body = json.loads(content)
         else:
-            body = yield Offload(lambda: json.loads(content))
+            body = yield Parse(content)
         return response._replace(body=request.understood(body))
     except (ValueError, RecursionError) as error:
         raise InvalidResponse(

@@ -7,6 +7,7 @@ import threading
 from typing import Any, TypeVar
 
 from kinto_orm.drivers.sync import Driver
+from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.server import Server as Said
@@ -23,7 +24,7 @@ class Server:
     ``refresh()`` asks again, such as after a user was put into a group.
     """
 
-    def __init__(self, transport: Transport, said: dict[str, Any] | None = None) -> None:
+    def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
         self.server_url = transport.pool.server_url
         self._asking = os.getpid(), threading.RLock()
         self._driver = Driver(transport, Said(self.server_url, said))
