@@ -43,7 +43,8 @@ def memory_server(threads: int = 8) -> Iterator[str]:
 @contextmanager
 def postgresql_servers(workers: int, threads: int = 8) -> Iterator[list[str]]:
     """The URLs of `workers` processes that share one PostgreSQL; clients spread over them."""
-    private_postgresql = runpy.run_path(str(ROOT / "tests" / "postgresql.py"))["private_postgresql"]
+    path = ROOT / "tests" / "support" / "postgresql.py"
+    private_postgresql = runpy.run_path(str(path))["private_postgresql"]
     with ExitStack() as stack:
         database = stack.enter_context(private_postgresql())
         options = ("--storage-url", database, "--threads", str(threads))

@@ -1,84 +1,18 @@
-"""What the tests share: servers on both kinds of backend, connections, and what was sent."""
+"""The fixtures that all tests share; what they are made of is in `support`."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-import attrs
 import pytest
-from postgresql import private_postgresql
 
 from kinto_orm.objects.connection import Connection
-from kinto_orm.testing import LocalServer
-
-
-@attrs.frozen
-class SeenRequest:
-    """A request as the server got it. `path` is as sent, percent signs and `/v1` included."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]  # lower case names
-    body: bytes = attrs.field(repr=False)
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @classmethod
-    def from_environ(cls, environ: dict[str, Any]) -> SeenRequest:
-        body = environ["wsgi.input"].read()
-        environ["wsgi.input"] = io.BytesIO(body)
-        target = urlsplit(environ["REQUEST_URI"])
-        headers = {
-            name.removeprefix("HTTP_").replace("_", "-").lower(): value
-            for name, value in environ.items()
-            if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH")
-        }
-        return cls(
-            method=environ["REQUEST_METHOD"],
-            path=target.path,
-            query=dict(parse_qsl(target.query, keep_blank_values=True)),
-            headers=headers,
-            body=body,
-        )
-
-
-@attrs.define(eq=False)
-class WatchedServer(LocalServer):
-    """A `LocalServer` that can tell which requests it gets."""
-
-    _logs: list[list[SeenRequest]] = attrs.field(factory=list, init=False, repr=False)
-
-    @contextlib.contextmanager
-    def log(self) -> Iterator[list[SeenRequest]]:
-        """The requests that arrive while the block runs, in order of arrival."""
-        seen: list[SeenRequest] = []
-        self._logs.append(seen)
-        try:
-            yield seen
-        finally:
-            # By identity: two nested logs may hold equal requests.
-            self._logs[:] = [log for log in self._logs if log is not seen]
-
-    def _application(self, kinto: Any) -> Callable[..., Any]:
-        application = super()._application(kinto)
-
-        def watched(environ: dict[str, Any], start_response: Any) -> Any:
-            if self._logs:
-                # Noted on arrival: a client that has its answer finds its request here.
-                request = SeenRequest.from_environ(environ)
-                for log in self._logs:
-                    log.append(request)
-            return application(environ, start_response)
-
-        return watched
+from support.faults import FaultProxy
+from support.postgresql import private_postgresql
+from support.servers import WatchedServer
+from support.worlds import SECRET, Connect, World, connecting, lossy_world, sleepless
 
 
 @pytest.fixture(scope="session")
@@ -144,3 +78,38 @@ def server_log(server: WatchedServer) -> Callable[..., contextlib.AbstractContex
     Other servers have the same as a method: `with any_server.log() as log:`.
     """
     return server.log
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the library wants to sleep, instead of sleeping."""
+    return sleepless(monkeypatch)
+
+
+@pytest.fixture
+def proxied(server: WatchedServer) -> WatchedServer:
+    """The server that `proxy` stands in front of."""
+    server.flush()
+    return server
+
+
+@pytest.fixture
+def proxy(proxied: WatchedServer) -> Iterator[FaultProxy]:
+    """A proxy that fails on demand; the server behind it knows alice with the password `SECRET`."""
+    proxied.create_account("alice", SECRET)
+    with FaultProxy(proxied.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(proxy: FaultProxy) -> Iterator[Connect]:
+    """`through(**options)`: connections of alice through the proxy."""
+    with connecting(proxy) as connect:
+        yield connect
+
+
+@pytest.fixture
+def world(any_server: WatchedServer) -> Iterator[World]:
+    """Two connections of alice to one collection, on both backends: one of them meets faults."""
+    with lossy_world(any_server) as world:
+        yield world

@@ -60,7 +60,7 @@ def memory(neighbours: Neighbours) -> Iterator[Place]:
 
 @contextmanager
 def postgresql(workers: int, neighbours: Neighbours) -> Iterator[Place]:
-    path = servers.ROOT / "tests" / "postgresql.py"
+    path = servers.ROOT / "tests" / "support" / "postgresql.py"
     private_postgresql = runpy.run_path(str(path))["private_postgresql"]
     with ExitStack() as stack:
         storage_url = stack.enter_context(private_postgresql())

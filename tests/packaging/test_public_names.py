@@ -1,0 +1,156 @@
+"""What `import kinto_orm` gives, and what it leaves alone."""
+
+from __future__ import annotations
+
+import importlib.resources
+import inspect
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import kinto_orm
+from support.interpreter import python
+
+CONTRACT = """
+Connection Bucket Collection Group Record Resource BasicPatch MergePatch JSONPatch
+BearerTokenAuth Everyone Authenticated
+KintoError TransportError ConnectionFailed ReadTimeout ResponseError BadRequest
+ValidationError Unauthorized Forbidden NotFound BucketNotFound CollectionNotFound
+GroupNotFound RecordNotFound Conflict Gone TooLarge RateLimited ServerError
+ServiceUnavailable InvalidResponse DeletedError NotLoaded PermissionsHidden
+CapabilityMissing InvalidId
+"""
+
+# What only parts of the library need, or only its tests.
+OPTIONAL = {
+    "IPython",
+    "a2wsgi",
+    "bcrypt",
+    "canonicaljson",
+    "cryptography",
+    "h2",
+    "httpx",
+    "jsonschema",
+    "kinto",
+    "kinto_attachment",
+    "kinto_http",
+    "numpy",
+    "pandas",
+    "psycopg2",
+    "pyramid",
+    "pytest",
+    "sqlalchemy",
+    "tqdm",
+    "waitress",
+    "webob",
+}
+
+
+def python_says(code: str) -> Any:
+    """What another interpreter prints as JSON, in which every warning is an error."""
+    run = python(code)
+    assert (run.returncode, run.stderr) == (0, "")
+    return json.loads(run.stdout)
+
+
+def test_the_public_names_are_exactly_those_of_all() -> None:
+    names = {
+        name
+        for name in dir(kinto_orm)
+        if not name.startswith("_") and not isinstance(getattr(kinto_orm, name), ModuleType)
+    }
+    assert names | {"__version__"} == set(kinto_orm.__all__)
+
+
+def test_all_is_sorted_and_repeats_nothing() -> None:
+    assert kinto_orm.__all__ == sorted(set(kinto_orm.__all__))
+
+
+def test_everything_that_the_contract_names_is_there() -> None:
+    assert set(CONTRACT.split()) <= set(kinto_orm.__all__)
+    assert all(hasattr(kinto_orm, name) for name in CONTRACT.split())
+
+
+def test_a_star_import_gives_the_public_names() -> None:
+    names: dict[str, Any] = {}
+    exec("from kinto_orm import *", names)
+    assert set(names) - {"__builtins__"} == set(kinto_orm.__all__)
+
+
+@pytest.mark.parametrize("name", kinto_orm.__all__)
+def test_every_public_class_and_function_says_what_it_is_for(name: str) -> None:
+    value = getattr(kinto_orm, name)
+    if inspect.isclass(value) or inspect.isroutine(value):
+        # Its own: one that is inherited says what something else is for.
+        doc = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
+        assert doc is not None
+        assert doc.strip()
+
+
+def test_public_classes_say_that_they_are_of_the_package_or_of_a_module_of_it() -> None:
+    for name in kinto_orm.__all__:
+        value = getattr(kinto_orm, name)
+        if inspect.isclass(value):
+            assert value.__module__.split(".")[0] == "kinto_orm"
+            assert value.__name__ == name
+
+
+def test_importing_the_package_imports_nothing_optional() -> None:
+    code = "import sys, json, kinto_orm; print(json.dumps(sorted(sys.modules)))"
+    imported = {name.partition(".")[0] for name in python_says(code)}
+    assert imported & OPTIONAL == set()
+
+
+LATER = {
+    "objects.accounts": "Account",
+    "objects.attachments": "Attachment",
+    "objects.changesets": "Changeset",
+    "objects.history": "HistoryEntry",
+    "objects.review": "Review",
+    "objects.transfers": None,
+    "network.browser_login": "BrowserOAuth",
+    "plans.batch": "Batch",
+    "plans.copy": None,
+    "plans.feeds": None,
+    "plans.sync": "SyncPlan",
+    "protocol.signatures": None,
+    "state.patches": "BasicPatch",
+}
+
+
+def test_what_not_every_program_needs_is_imported_when_it_is_first_used() -> None:
+    code = f"""
+import json, sys, kinto_orm
+loaded = [room for room in {list(LATER)} if f"kinto_orm.{{room}}" in sys.modules]
+for name in {[name for name in LATER.values() if name]}:
+    getattr(kinto_orm, name)
+later = [room for room in {list(LATER)} if f"kinto_orm.{{room}}" in sys.modules]
+print(json.dumps([loaded, later]))
+"""
+    loaded, later = python_says(code)
+    assert loaded == []
+    assert set(later) >= {room for room, name in LATER.items() if name}
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Reccord'"):
+        kinto_orm.Reccord  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_package_works_where_nothing_optional_is_installed() -> None:
+    code = f"""
+import json, sys
+for name in {sorted(OPTIONAL)}:
+    sys.modules[name] = None  # as good as not installed
+import kinto_orm
+from kinto_orm import *
+kinto = Connection("http://localhost:8888/v1", ("alice", "pw"))
+print(json.dumps(kinto.bucket("b").collection("c").record("r").uri))
+"""
+    assert python_says(code) == "/buckets/b/collections/c/records/r"
+
+
+def test_the_package_is_typed() -> None:
+    assert (importlib.resources.files("kinto_orm") / "py.typed").is_file()

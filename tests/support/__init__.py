@@ -1,0 +1,1 @@
+"""What the tests share: servers, proxies that fail, other processes, and worlds made of them."""
