@@ -64,8 +64,8 @@ if typing.TYPE_CHECKING:
     from kinto_orm.objects.changesets import Changeset
     from kinto_orm.objects.history import HistoryEntry
     from kinto_orm.objects.review import Review
+    from kinto_orm.objects.sync import SyncPlan
     from kinto_orm.plans.batch import Batch
-    from kinto_orm.plans.sync import SyncPlan
     from kinto_orm.state.changes import Changes
     from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
     from kinto_orm.state.tombstones import Tombstone
@@ -155,7 +155,7 @@ _LATER = {
     "MergePatch": "state.patches",
     "PermissionEntry": "objects.access",
     "Review": "objects.review",
-    "SyncPlan": "plans.sync",
+    "SyncPlan": "objects.sync",
     "Tombstone": "state.tombstones",
 }
 

@@ -41,7 +41,9 @@ class BaseDriver(Generic[E]):
             return None
         from kinto_orm.drivers.block import OpenBlock
 
-        return current(self, OpenBlock)
+        block = current(self, OpenBlock)
+        # A dry run that was begun in a block collects what is called in it; nothing is queued.
+        return block if block is not None and block.dry is self.dry_plan() else None
 
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run that is on, if any."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from kinto_orm.drivers.scopes import current, enter, leave
+from kinto_orm.drivers.scopes import enter, leave
 from kinto_orm.plans import conflicts
 from kinto_orm.plans.batch import Batch, Queue
 from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs
 from kinto_orm.plans.operations import error_types
 
 if TYPE_CHECKING:
+    from kinto_orm.drivers.dry_run import Plan
     from kinto_orm.drivers.sync import Driver
 
 
@@ -32,6 +33,7 @@ class OpenBlock:
     batch: Batch | None = attrs.field(default=None, init=False)
     joined: bool = attrs.field(default=False, init=False)
     since: int = attrs.field(default=0, init=False)
+    dry: Plan | None = attrs.field(default=None, init=False)  # the dry run that it is in
 
     def __attrs_post_init__(self) -> None:
         conflicts.check_policy(self.on_conflict)
@@ -39,7 +41,7 @@ class OpenBlock:
     def begin(self) -> Batch:
         if self.queue is not None:
             raise RuntimeError("a batch serves one block: make another with connection.batch()")
-        outer = current(self.driver, OpenBlock)
+        outer = self.driver.open_block()
         if outer is None:
             self.queue = Queue(self.driver.server)
             self.batch = Batch(self.queue.results)
@@ -50,6 +52,7 @@ class OpenBlock:
             if self.on_conflict is None:
                 self.on_conflict = outer.on_conflict
         self.since = len(self.queue)
+        self.dry = self.driver.dry_plan()
         enter(self.driver, self)
         assert self.batch is not None
         return self.batch

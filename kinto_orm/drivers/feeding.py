@@ -1,11 +1,11 @@
-"""Verbs of the caller's, taken one after another from an iterator."""
+"""Verbs of the caller's, taken one after another from an iterable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from kinto_orm.plans.effects import Steps, Verb, Verbs
+from kinto_orm.plans.effects import Steps, Verb, Verbs, feed
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.sync import Driver
@@ -18,14 +18,4 @@ def write_all(driver: Driver, verbs: Iterable[Verb], ignore: tuple[type[Exceptio
         number: int = yield Verbs(feed(verbs), ignore)
         return number
 
-    return driver.run(steps())
-
-
-def feed(verbs: Iterable[Verb]) -> Callable[[Callable[[Verb], bool]], bool]:
-    """The ``feed`` of :class:`Verbs`, for an iterable that is read in this thread."""
-    left = iter(verbs)
-
-    def some(add: Callable[[Verb], bool]) -> bool:
-        return any(not add(verb) for verb in left)
-
-    return some
+    return driver.run_long(steps())

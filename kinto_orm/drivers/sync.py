@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from kinto_orm.drivers.base import BaseDriver
@@ -19,6 +20,7 @@ from kinto_orm.plans.effects import (
     Envelope,
     Fetch,
     Offload,
+    Over,
     Sleep,
     Steps,
     Together,
@@ -53,12 +55,28 @@ class Driver(BaseDriver[Pool]):
         with within(self.transport.deadline):
             return self._drive(steps)
 
-    def _drive(self, steps: Steps[T]) -> T:
+    def run_long(self, steps: Steps[T]) -> T:
+        """Run a plan of any length: each of its requests has the whole deadline for itself."""
+        dry = self.dry_plan()
+        if dry is not None:
+            steps = rehearsed(steps, dry, None)
+        if self.transport.deadline is None:
+            return self._drive(steps)
+        return self._drive(steps, self._in_time)
+
+    def _in_time(self, effect: Effect) -> Any:
+        if not isinstance(effect, (Request, Envelope, Fetch)):
+            return self._carry_out(effect)
+        with within(self.transport.deadline):
+            return self._carry_out(effect)
+
+    def _drive(self, steps: Steps[T], carry_out: Callable[[Effect], Any] | None = None) -> T:
+        carry_out = carry_out or self._carry_out
         try:
             effect = next(steps)
             while True:
                 try:
-                    outcome = self._carry_out(effect)
+                    outcome = carry_out(effect)
                 except BaseException as error:  # the plan has to know, whatever it is
                     effect = steps.throw(error)
                 else:
@@ -86,6 +104,8 @@ class Driver(BaseDriver[Pool]):
             return self.perform(effect)
         if isinstance(effect, Verbs):
             return self._run_all(effect)
+        if isinstance(effect, Over):
+            return effect.driver.run_long(effect.steps)
         if isinstance(effect, Ask):
             return effect.function(*effect.arguments)
         if isinstance(effect, Sleep):
@@ -102,7 +122,7 @@ class Driver(BaseDriver[Pool]):
     def _run_all(self, verbs: Verbs) -> int:
         block = self.open_block()
         if block is not None:
-            return self.run(block.add_all(verbs))
+            return self.run_long(block.add_all(verbs))
         from kinto_orm.plans.batch import write_all
 
-        return self.run(write_all(self.server, verbs))
+        return self.run_long(write_all(self.server, verbs))

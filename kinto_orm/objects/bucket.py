@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinto_orm.drivers.block import Block
     from kinto_orm.objects.connection import Connection
     from kinto_orm.objects.history import History
-    from kinto_orm.plans.copy import CopyPlan
+    from kinto_orm.objects.sync import CopyPlan
     from kinto_orm.plans.operations import Ignored
 
 
@@ -236,7 +236,8 @@ class Bucket(Resource):
         ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
         what changed since, ``plan.verify()`` is false where both sides agree.
         """
-        from kinto_orm.plans.copy import CopyPlan, Extent
+        from kinto_orm.objects.sync import CopyPlan
+        from kinto_orm.plans.copy import Extent
 
         extent = Extent(permissions, attachments, delete, groups)
         plan = CopyPlan(self, destination, extent).again()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.changesets import Changeset
     from kinto_orm.objects.history import History
     from kinto_orm.objects.review import Review
-    from kinto_orm.plans.copy import CopyPlan
+    from kinto_orm.objects.sync import CopyPlan
     from kinto_orm.plans.operations import Ignored
 
 
@@ -280,7 +280,8 @@ class Collection(Resource):
         ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
         what changed since, ``plan.verify()`` is false where both sides agree.
         """
-        from kinto_orm.plans.copy import CopyPlan, Extent
+        from kinto_orm.objects.sync import CopyPlan
+        from kinto_orm.plans.copy import Extent
 
         extent = Extent(permissions, attachments, delete)
         plan = CopyPlan(self, destination, extent).again()

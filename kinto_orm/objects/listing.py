@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from kinto_orm.objects.history import Past
     from kinto_orm.objects.resource import Resource
+    from kinto_orm.objects.sync import RowsPlan
     from kinto_orm.plans.feeds import ChangeFeed
     from kinto_orm.plans.operations import Ignored
-    from kinto_orm.plans.sync import RowsPlan
     from kinto_orm.state.tombstones import Tombstone
 
 
@@ -84,7 +84,7 @@ class Listing(LazyList[R]):
         size = self.connection._driver.run(self.connection._driver.server.batch_size()) or len(rows)
         for start in range(0, len(rows), size):
             items = list(self._listed(rows[start : start + size]))
-            load_permissions(self.connection, items)
+            self.connection._driver.run(load_permissions(self.connection._driver.server, items))
             yield from items
 
     @overload
@@ -315,15 +315,14 @@ class Listing(LazyList[R]):
         ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
         ``plan.again(rows)`` compares anew, reading only what changed since.
         """
-        from kinto_orm.plans.sync import RowsPlan
+        from kinto_orm.objects.sync import RowsPlan
+        from kinto_orm.plans.sync import check_whole
+        from kinto_orm.state.places import Place
 
-        query = self.query
         self._refuse_part("sync_from", "give it the rows of all that is there")
-        if query.fields is not None or query.since is not None or query.before is not None:
-            raise ValueError(
-                "sync_from() compares whole objects: not after only(), since(), before()"
-            )
-        plan = RowsPlan(self, key, delete, on_conflict, keep).again(rows)
+        check_whole(self.query)
+        place = Place(self._reference("any"))
+        plan = RowsPlan(place, self.query, key, delete, on_conflict, keep).again(rows)
         if not dry_run:
             plan.apply(progress=progress)
         return plan
@@ -368,7 +367,7 @@ class Listing(LazyList[R]):
     ) -> int:
         """Apply a verb to what is ``found`` for each that is wanted, in batches."""
         from kinto_orm.drivers.feeding import write_all
-        from kinto_orm.plans.streams import tracked
+        from kinto_orm.drivers.progress import tracked
 
         members = map(found, tracked(wanted, progress))
         verbs = (Verb(name, member, verb, options) for member in members)

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kinto_orm.drivers.progress import tracked
 from kinto_orm.errors import BatchError, KintoError
-from kinto_orm.plans.streams import tracked
 
 if TYPE_CHECKING:
     from kinto_orm.objects.collection import Collection

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from kinto_orm.errors import Forbidden, NotFound, PermissionsHidden
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.replicas import Mirror, load_permissions
-from kinto_orm.plans.streams import tracked
-from kinto_orm.plans.sync import Operation, SyncPlan, Wanted
+from kinto_orm.plans.effects import Over, Steps, Verb, gathered
+from kinto_orm.plans.replicas import Replica, load_permissions
+from kinto_orm.plans.sync import Sync
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
-from kinto_orm.state.ownership import own_fields, server_fields
+from kinto_orm.protocol.messages import ALONE
+from kinto_orm.state.document import Document
+from kinto_orm.state.ownership import own_fields
+from kinto_orm.state.places import Place
+from kinto_orm.state.wanted import Wanted, digest
 
-if TYPE_CHECKING:
-    from kinto_orm.objects.bucket import Bucket
-    from kinto_orm.objects.collection import Collection
-    from kinto_orm.objects.listing import Listing
+#: The id of an object that nobody asks for: it tells which list is meant.
+_ANY = "any"
 
 
 @attrs.frozen
@@ -31,8 +32,8 @@ class Extent:
     groups: bool = True
 
 
-class CopyPlan(SyncPlan):
-    """What makes a bucket or collection hold what another one does; see ``copy_to()``."""
+class Copy(Sync):
+    """What makes a bucket or collection hold what another one does."""
 
     def __init__(self, source: Any, destination: Any, extent: Extent) -> None:
         if type(source) is not type(destination):
@@ -43,90 +44,105 @@ class CopyPlan(SyncPlan):
             raise ValueError(f"{source.uri} cannot be copied onto itself")
         super().__init__(destination.connection, destination.uri)
         self._source, self._destination, self._extent = source, destination, extent
-        self._around: Bucket | None = None  # the bucket to make, if it is not there after all
-        self._mirrors: dict[str, Mirror[Any]] = {}
+        self._around: Any = None  # the bucket to make, if it is not there after all
+        #: How the principals of groups begin here and there: those of a bucket come along.
+        self._groups = ("", "")
+        self._replicas: dict[str, Replica[Any]] = {}
         #: Records whose files differed, with their copies.
         self.files: list[tuple[Any, Any]] = []
 
-    def again(self) -> CopyPlan:
+    def _reading(self) -> Steps[None]:
         """Compare both sides; of records only what changed since the last time is read."""
         self._clear()
         self.files = []
         if self._source.kind == COLLECTION:
-            self._collection(self._source, self._destination)
+            yield from self._collection()
         else:
-            self._bucket(self._source, self._destination)
-        return self
-
-    def verify(self) -> CopyPlan:
-        """Read both sides from their beginnings: a plan that is false where they agree."""
-        return CopyPlan(self._source, self._destination, self._extent).again()
+            yield from self._bucket()
 
     # -- comparing
 
-    def _bucket(self, source: Bucket, destination: Bucket) -> None:
-        there = self._container(source, destination)
+    def _bucket(self) -> Steps[None]:
+        source, destination = self._source, self._destination
+        if self._extent.permissions and self._extent.groups:
+            yield from self._learn_ids()
+        exists = yield from self._container()
         if self._extent.groups:
-            self._list(source.groups, destination.groups, there)
-        known = self._list(source.collections, destination.collections, there)
-        for collection in self._mirror(source.collections).objects.values():
-            into = destination.collection(collection.id)
-            self._list(collection.records, into.records, collection.id in known)
+            yield from self._list(source.group(_ANY), destination.group(_ANY), exists)
+        one = source.collection(_ANY)
+        known = yield from self._list(one, destination.collection(_ANY), exists)
+        for id in self._replica(one).objects:
+            into = destination.collection(id)
+            yield from self._list(
+                source.collection(id).record(_ANY), into.record(_ANY), id in known
+            )
 
-    def _collection(self, source: Collection, destination: Collection) -> None:
-        there = False
+    def _collection(self) -> Steps[None]:
+        source, destination = self._source, self._destination
+        exists = False
         try:
-            there = self._container(source, destination)
+            exists = yield from self._container()
         except Forbidden:
             # Of a missing bucket, and of one that this user may not read.
             parent = destination.bucket
-            self._around = parent.connection.buckets._made(parent.id, {}, None)
-            self.created += [self._around, self._made(source, destination)]
-        self._list(source.records, destination.records, there)
+            self._around = Place(parent).made(parent.id, {})
+            self.created += [self._around, (yield from self._made())]
+        yield from self._list(source.record(_ANY), destination.record(_ANY), exists)
 
-    def _container(self, source: Any, destination: Any) -> bool:
+    def _container(self) -> Steps[bool]:
         """Compare the objects themselves; whether there is a destination."""
         try:
-            held = _loaded(destination)
+            held = yield from _loaded(self._destination)
         except NotFound:
-            self.created.append(self._made(source, destination))
+            self.created.append((yield from self._made()))
             return False
-        self._settle(held, self._wanted(_loaded(source)))
+        want = self._wanted((yield from self._over(_loaded(self._source))))
+        writer = None if want.permissions is None else (yield from self._writer())
+        self._settle(held, want, writer)
         return True
 
-    def _made(self, source: Any, destination: Any) -> Any:
-        want = self._wanted(_loaded(source))
+    def _made(self) -> Steps[Any]:
+        want = self._wanted((yield from self._over(_loaded(self._source))))
         fields = {name: value for name, value in want.fields.items() if name != "id"}
-        return _siblings(destination)._made(destination.id, fields, want.permissions)
+        destination = self._destination
+        return Place(destination).made(destination.id, fields, want.permissions)
 
-    def _list(self, source: Listing[Any], destination: Listing[Any], there: bool) -> set[str]:
-        """Compare two lists; the ids that the destination has now."""
-        theirs, mine = self._mirror(source), self._mirror(destination)
-        theirs.read()
-        if there:
-            mine.read()
-        else:
+    def _list(self, source: Document, destination: Document, exists: bool) -> Steps[set[str]]:
+        """Compare two lists, each told by a member; the ids that the destination has now."""
+        theirs, mine = self._replica(source), self._replica(destination)
+        if not exists:
             mine.forget()
+        readings = [self._over(theirs.read()), mine.read()]
+        yield from gathered(readings[: 1 + exists], min(self._at_once, 2))
         if self._extent.permissions:
-            load_permissions(source.connection, theirs.objects.values())
-            both = (one for id, one in mine.objects.items() if id in theirs.objects)
-            load_permissions(destination.connection, both)
+            yield from self._load_permissions(theirs, mine)
         wanted = {id: self._wanted(one) for id, one in theirs.objects.items()}
         doomed = mine.objects.keys() if self._extent.delete else theirs.gone
-        made = len(self.created)
-        self._compare(destination, mine.objects, wanted, doomed)
-        if self._extent.attachments and destination.item.kind == RECORD:
-            copies = {**mine.objects, **{one.id: one for one in self.created[made:]}}
+        before = len(self.created)
+        yield from self._compare(mine.place, mine.objects, wanted, doomed)
+        if self._extent.attachments and destination.kind == RECORD:
+            copies = {**mine.objects, **{one.id: one for one in self.created[before:]}}
             pairs = ((one, copies[id]) for id, one in theirs.objects.items())
-            self.files += [pair for pair in pairs if _hash(pair[0]) != _hash(pair[1])]
+            self.files += [pair for pair in pairs if digest(pair[0]) != digest(pair[1])]
         return set(mine.objects)
 
-    def _mirror(self, listing: Listing[Any]) -> Mirror[Any]:
-        return self._mirrors.setdefault(
-            f"{listing.connection.server_url}{listing.uri}", Mirror(listing)
-        )
+    def _load_permissions(self, theirs: Replica[Any], mine: Replica[Any]) -> Steps[None]:
+        objects = list(theirs.objects.values())
+        server = self._source.connection._driver.server
+        theirs.drop((yield from self._over(load_permissions(server, objects, self._at_once))))
+        both = [one for id, one in mine.objects.items() if id in theirs.objects]
+        mine.drop((yield from load_permissions(self._server, both, self._at_once)))
+
+    def _replica(self, member: Document) -> Replica[Any]:
+        place = Place(member)
+        return self._replicas.setdefault(place.url, Replica(place))
+
+    def _over(self, steps: Steps[Any]) -> Steps[Any]:
+        """Ask the source, over its own connection."""
+        return (yield Over(self._source.connection._driver, steps))
 
     def _wanted(self, one: Any) -> Wanted:
+        """What the copy of an object is to hold."""
         fields = own_fields(one.kind, one.to_dict())
         if not self._extent.permissions:
             return Wanted(fields)
@@ -135,42 +151,32 @@ class CopyPlan(SyncPlan):
                 f"the permissions of {one.uri} are hidden from this user, and cannot be copied"
             )
         return Wanted(
-            fields, {name: list(map(self._moved, who)) for name, who in one.permissions.items()}
+            fields, {name: list(map(self._called, who)) for name, who in one.permissions.items()}
         )
 
-    def _moved(self, principal: str) -> str:
-        """A principal as it is called at the destination: groups come along with buckets."""
-        if self._source.kind == COLLECTION or not self._extent.groups:
-            return principal
-        here, there = (f"/buckets/{one}/groups/" for one in map(_real_id, self._both()))
+    def _called(self, principal: str) -> str:
+        """A principal as it is called at the destination."""
+        here, there = self._groups
         return there + principal.removeprefix(here) if principal.startswith(here) else principal
 
-    def _both(self) -> tuple[Any, Any]:
-        return self._source, self._destination
+    def _learn_ids(self) -> Steps[None]:
+        """Ask for the real ids of both buckets, which are in the principals of their groups."""
+        server = self._source.connection._driver.server
+        here = yield from self._over(server.real_id(self._source.id))
+        there = yield from self._server.real_id(self._destination.id)
+        self._groups = f"/buckets/{here}/groups/", f"/buckets/{there}/groups/"
 
     # -- applying
 
-    def _left(self) -> Iterator[Operation]:
-        for name, verb, one, options in super()._left():
-            if one is self._around:
-                yield "create", plans.create, one, {"safe": True, "if_not_exists": True}
-            else:
-                yield name, verb, one, options
-
-    def apply(self, progress: bool = False) -> int:
-        """See :meth:`SyncPlan.apply`. Files are sent one by one, after all else."""
-        written = super().apply(progress)
-        for source, copy in tracked(self._files_left(), progress):
-            if source.attachment is None:
-                copy.attachment.delete()
-            else:
-                with source.attachment.open() as file:
-                    copy.attach(file, source.attachment.filename, source.attachment.mimetype)
-            written += 1
-        return written
+    def _save(self, one: Any) -> Verb:
+        if one is self._around:
+            return Verb("create", one, plans.create, {"safe": True, "if_not_exists": True})
+        return super()._save(one)
 
     def _files_left(self) -> list[tuple[Any, Any]]:
-        return [(source, copy) for source, copy in self.files if _hash(source) != _hash(copy)]
+        return [(source, copy) for source, copy in self.files if digest(source) != digest(copy)]
+
+    # -- showing
 
     @property
     def pending(self) -> int:
@@ -186,22 +192,8 @@ class CopyPlan(SyncPlan):
         return "\n".join([super().__repr__(), *lines])
 
 
-def _siblings(one: Any) -> Any:
-    """The list that an object is in."""
-    if one._parent is None:
-        return one.connection.buckets
-    return getattr(one._parent, one.kind.plural)
-
-
-def _loaded(one: Any) -> Any:
+def _loaded(one: Document) -> Steps[Any]:
     """The same object as it is on the server, which shares no edits with it."""
-    return _siblings(one)[one.id]
-
-
-def _real_id(bucket: Any) -> str:
-    found: str = bucket.connection._driver.run(bucket.connection._driver.server.real_id(bucket.id))
-    return found
-
-
-def _hash(record: Any) -> Any:
-    return server_fields(RECORD, record._fields()).get("attachment", {}).get("hash")
+    fresh: Document = Place(one).made(one.id, None)
+    yield from plans.refresh(ALONE, fresh, only=None, params=None)
+    return fresh

@@ -8,7 +8,7 @@ raised in the plan, where it was yielded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import attrs
@@ -108,6 +108,17 @@ class Ask:
 
 
 @attrs.frozen(eq=False)
+class Over:
+    """A plan that is run over another connection, that of ``driver``; sent its result.
+
+    A copy reads one server and writes to another one.
+    """
+
+    driver: Any
+    steps: Steps[Any]
+
+
+@attrs.frozen(eq=False)
 class Verb:
     """A verb on one object, not begun yet: an effect of its own.
 
@@ -142,8 +153,18 @@ class Want:
 
 
 Effect: TypeAlias = (
-    "Request | Envelope | Verb | Verbs | Fetch | Together | Sleep | Offload | Ask | Want"
+    "Request | Envelope | Verb | Verbs | Over | Fetch | Together | Sleep | Offload | Ask | Want"
 )
+
+
+def feed(verbs: Iterable[Verb]) -> Callable[[Callable[[Verb], bool]], bool]:
+    """The ``feed`` of :class:`Verbs` that come from an iterable."""
+    left = iter(verbs)
+
+    def some(add: Callable[[Verb], bool]) -> bool:
+        return any(not add(verb) for verb in left)
+
+    return some
 
 
 def together(plans: Sequence[Steps[T]], at_once: int) -> Steps[list[T | Exception]]:
@@ -157,3 +178,21 @@ def together(plans: Sequence[Steps[T]], at_once: int) -> Steps[list[T | Exceptio
 
     yield Together(following, lambda _, outcome: outcomes.append(outcome), at_once)
     return outcomes
+
+
+def gathered(plans: Iterable[Steps[T]], at_once: int) -> Steps[list[T]]:
+    """Run these plans, and return their results in order. The first failure ends it."""
+    waiting = iter(plans)
+    results: list[T] = []
+
+    def following() -> Steps[Steps[T] | None]:
+        return next(waiting, None)
+        yield
+
+    def note(_: int, outcome: Any) -> None:
+        if isinstance(outcome, Exception):
+            raise outcome
+        results.append(outcome)
+
+    yield Together(following, note, at_once)
+    return results

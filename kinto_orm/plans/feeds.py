@@ -216,7 +216,8 @@ def _permitted(listing: Listing[R], rows: list[dict[str, Any]]) -> Iterator[R | 
     for start in range(0, len(rows), size):
         items = [_item(listing, row) for row in rows[start : start + size]]
         objects = (one for one in items if not isinstance(one, Tombstone))
-        load_permissions(listing.connection, objects)
+        driver = listing.connection._driver
+        driver.run(load_permissions(driver.server, objects))
         yield from items
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ class Pages:
         self.query: str | None = query
         self.timestamp: int | None = None  # of the whole list, when its first page was read
         self.clock: int | None = None  # the server's, when its first page was read
+        self.took = 0  # for how many milliseconds the first page was waited for
         self._read = 0
         self._mark: Any = None
 
@@ -74,6 +76,7 @@ class Pages:
         """
         if not self._read:
             self.timestamp, self.clock = response.etag, response.clock
+            self.took = ceil(response.elapsed * 1000)
         self.query = _next_query(response)
         self._read += 1
         if not rows:

@@ -1,42 +1,45 @@
-"""What a list holds, kept here: read once, and then only what changed."""
+"""What a list holds, kept here in memory: read once, and then only what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+import attrs
 
 from kinto_orm.errors import NotFound
 from kinto_orm.plans import lists as paging
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.batch import Endless
-from kinto_orm.plans.effects import Verb
+from kinto_orm.plans.effects import Steps, Verb, gathered
+from kinto_orm.plans.feeds import Progress
+from kinto_orm.plans.server import Server
+from kinto_orm.protocol.queries import Query
 from kinto_orm.state.document import Document
-from kinto_orm.state.tombstones import Tombstone
+from kinto_orm.state.places import Place
+from kinto_orm.state.tombstones import Tombstone, tombstone_of
+from kinto_orm.state.wanted import shows_permissions
 
-if TYPE_CHECKING:
-    from kinto_orm.objects.connection import Connection
-    from kinto_orm.objects.listing import Listing
-    from kinto_orm.objects.resource import Resource
-
-R = TypeVar("R", bound="Resource")
+D = TypeVar("D", bound=Document)
 
 #: How often a list that others write is read on before it is compared as a whole.
 ROUNDS = 5
 
 
-class Mirror(Generic[R]):
+class Replica(Generic[D]):
     """The objects of a list by id, and the ids of which the list has tombstones.
 
     An object that changed is another one after ``read()``: what was edited here is dropped.
     """
 
-    def __init__(self, listing: Listing[R]) -> None:
-        self._listing = listing
-        self.objects: dict[str, R] = {}
+    def __init__(self, place: Place[D], query: Query | None = None) -> None:
+        self.place = place
+        self._query = attrs.evolve(query or Query(), sort="last_modified")
+        self.objects: dict[str, D] = {}
         self.gone: set[str] = set()
         self.timestamp = 0
 
-    def read(self) -> None:
+    def read(self) -> Steps[None]:
         """Ask for what changed since the last time, at first for everything.
 
         In the end the objects are counted: where it is another number although nothing
@@ -44,13 +47,13 @@ class Mirror(Generic[R]):
         deleted and made again, and all of it is read once more.
         """
         for _ in range(ROUNDS):
-            then = self._read_changes()
-            total, now = self._listing.connection._driver.run(paging.extent(self._listing.uri))
+            then = yield from self._read_on()
+            total, now = yield from paging.extent(self.place.uri)
             if total == len(self.objects):
                 return
             if now == then:
                 break
-        self._read_anew()
+        yield from self._read_anew()
 
     def forget(self) -> None:
         """Begin anew with the next reading: the list is not there."""
@@ -58,27 +61,36 @@ class Mirror(Generic[R]):
         self.gone.clear()
         self.timestamp = 0
 
-    def _read_changes(self) -> int | None:
-        """Take in what changed; the timestamp of the list when that was asked for."""
-        feed = self._listing.changes(self.timestamp)
-        try:
-            for one in feed:
-                self.objects.pop(one.id, None)
-                self.gone.discard(one.id)
-                if isinstance(one, Tombstone):
-                    self.gone.add(one.id)
-                else:
-                    self.objects[one.id] = one
-        finally:
-            self.timestamp = feed.timestamp
-        return feed.list_timestamp
+    def drop(self, objects: Iterable[D]) -> None:
+        """Take objects for deleted of which that was found out by other means."""
+        for one in objects:
+            del self.objects[one.id]
+            self.gone.add(one.id)
 
-    def _read_anew(self) -> None:
+    def _read_on(self) -> Steps[int | None]:
+        """Take in what changed; the timestamp of the list when that was asked for."""
+
+        def take(one: D | Tombstone) -> None:
+            self.objects.pop(one.id, None)
+            self.gone.discard(one.id)
+            if isinstance(one, Tombstone):
+                self.gone.add(one.id)
+            else:
+                self.objects[one.id] = one
+
+        progress = Progress(self.place.url, self.timestamp)
+        try:
+            yield from self._changes(progress, take)
+        finally:
+            self.timestamp = progress.timestamp
+        return progress.newest
+
+    def _read_anew(self) -> Steps[None]:
         """Read the whole list; what is not in it any more is gone."""
-        feed = self._listing.changes(0)
-        found: dict[str, R] = {}
+        found: dict[str, D] = {}
         gone = set(self.gone)
-        for one in feed:
+
+        def take(one: D | Tombstone) -> None:
             found.pop(one.id, None)
             if isinstance(one, Tombstone):
                 gone.add(one.id)
@@ -86,24 +98,48 @@ class Mirror(Generic[R]):
                 held = self.objects.get(one.id)
                 same = held is not None and held.last_modified == one.last_modified
                 found[one.id] = held if held is not None and same else one
+
+        progress = Progress(self.place.url, 0)
+        yield from self._changes(progress, take)
         self.gone = (gone | self.objects.keys()) - found.keys()
-        self.objects, self.timestamp = found, feed.timestamp
+        self.objects, self.timestamp = found, progress.timestamp
+
+    def _changes(self, progress: Progress, take: Callable[[D | Tombstone], None]) -> Steps[None]:
+        query = attrs.evolve(self._query, since=int(progress.since))
+        first = query.first_page(self.place.connection.page_size, tombstones=True)
+        pages = paging.Pages(self.place.uri, first)
+        while pages.more:
+            rows = yield from paging.read_page(pages)
+            progress.begin(pages.timestamp, pages.clock, pages.took)
+            for row in rows:
+                version = row["id"], row["last_modified"]
+                if progress.is_over(version):
+                    progress.end()
+                    return
+                if progress.is_new(version):
+                    progress.give(version)
+                    take(tombstone_of(row) or self.place.listed(row))
+        progress.end()
 
 
-def load_permissions(connection: Connection, objects: Iterable[Document]) -> None:
+def load_permissions(server: Server, objects: Iterable[D], at_once: int = 1) -> Steps[list[D]]:
     """Load the permissions of these objects where they are not known, in batches.
 
-    One request for each ``batch_max_requests`` objects. Those that are gone stay as they are.
+    One request for each ``batch_max_requests`` objects, ``at_once`` of them at the same time.
+    Returns those that are not there any more; they stay as they are.
     """
-    unknown = [
-        one
-        for one in objects
-        if one._permissions is None or not (one.permissions.known or one.permissions.hidden)
-    ]
-    driver = connection._driver
-    size = driver.run(driver.server.batch_size()) or len(unknown) or 1
-    for start in range(0, len(unknown), size):
-        queue = Endless(driver.server)
-        for one in unknown[start : start + size]:
-            queue.add(Verb("load permissions", one, plans.load_permissions), (NotFound,))
-        driver.run(queue.finish())
+    unknown = [one for one in objects if not shows_permissions(one)]
+    size = len(unknown)
+    if size > 1:
+        size = (yield from server.batch_size()) or size
+    chunks = [unknown[start : start + size] for start in range(0, len(unknown), size or 1)]
+    gone = yield from gathered((_load_chunk(server, chunk) for chunk in chunks), at_once)
+    return [one for some in gone for one in some]
+
+
+def _load_chunk(server: Server, objects: list[D]) -> Steps[list[D]]:
+    queue = Endless(server)
+    for one in objects:
+        queue.add(Verb("load permissions", one, plans.load_permissions), (NotFound,))
+    yield from queue.finish()
+    return [one for one, _ in queue.failed]

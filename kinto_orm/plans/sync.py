@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
-import attrs
-
-from kinto_orm.drivers.dry_run import Plan
-from kinto_orm.drivers.feeding import write_all
 from kinto_orm.errors import Conflict
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.effects import Verb
-from kinto_orm.plans.replicas import Mirror
-from kinto_orm.plans.streams import tracked
+from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs, feed
+from kinto_orm.plans.replicas import Replica
+from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
-from kinto_orm.protocol.messages import Request
-from kinto_orm.state.document import Document, Status
-from kinto_orm.state.ownership import kept_fields, own_fields
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD, Kind
+from kinto_orm.protocol.queries import Query
+from kinto_orm.state.document import Document
+from kinto_orm.state.ownership import own_fields
+from kinto_orm.state.places import Place
+from kinto_orm.state.wanted import Wanted, edit, to_be_saved
 
-if TYPE_CHECKING:
-    from kinto_orm.objects.connection import Connection
-    from kinto_orm.objects.listing import Listing
+T = TypeVar("T")
 
-Operation = tuple[str, Any, Any, dict[str, Any]]
+#: Calls the function that it is given with one row of the caller's after another.
+Pull = Callable[[Callable[[Any], None]], Any]
 
+#: Shows how far somebody is who takes these one after another: a progress bar, or nothing.
+Tracked = Callable[[Iterable[T]], Iterable[T]]
 
-@attrs.frozen
-class Wanted:
-    """What an object should hold; permissions only where they are spoken of."""
-
-    fields: Mapping[str, Any]
-    permissions: Mapping[str, Collection[str]] | None = None
+#: What others stand in is written first, and in requests of its own.
+_ROUNDS = ((BUCKET,), (GROUP, COLLECTION), (RECORD,))
 
 
-class SyncPlan(Plan):
-    """What makes a place hold what it should: ``created``, ``updated`` and ``deleted``,
-    lists of objects, and ``unchanged``, a number. False where nothing differed.
+class Sync:
+    """What makes a place hold what it should, as far as that takes no request.
 
-    ``apply()`` sends what is pending, in batches; after a failure it sends what is left,
-    ``pending`` writes. Printed, that reads like a diff. ``again(…)`` compares anew, asking
-    only for what changed since.
+    ``created``, ``updated`` and ``deleted`` are lists of objects, ``unchanged`` is a number.
+    False where nothing differed. Printed, what is ``pending`` reads like a diff.
     """
 
-    #: Fields that objects keep where nothing is said about them.
-    _keep: Collection[str] = ()
+    #: How many requests that read run at the same time, where that helps.
+    _at_once: ClassVar[int] = 1
 
-    def __init__(self, connection: Connection, uri: str, on_conflict: OnConflict = None) -> None:
+    def __init__(self, connection: Any, uri: str, on_conflict: OnConflict = None) -> None:
         conflicts.check_policy(on_conflict)
         self._connection, self._uri, self._on_conflict = connection, uri, on_conflict
+        #: Fields that objects keep where nothing is said about them.
+        self._keep: Collection[str] = ()
         self._clear()
 
     def _clear(self) -> None:
@@ -60,15 +56,20 @@ class SyncPlan(Plan):
         self.deleted: list[Any] = []
         self.unchanged = 0
 
+    @property
+    def _server(self) -> Server:
+        server: Server = self._connection._driver.server
+        return server
+
     # -- comparing
 
     def _compare(
         self,
-        listing: Listing[Any],
+        place: Place[Any],
         held: Mapping[Any, Any],
         wanted: Mapping[Any, Wanted],
         doomed: Collection[Any],
-    ) -> None:
+    ) -> Steps[None]:
         """Note what would make of the objects ``held`` those ``wanted``, by the same keys.
 
         ``doomed``: which of the others are to go.
@@ -76,79 +77,59 @@ class SyncPlan(Plan):
         for key, want in wanted.items():
             one = held.get(key)
             if one is None:
-                self.created.append(listing._made(None, want.fields, want.permissions))
-            else:
+                self.created.append(place.made(None, want.fields, want.permissions))
+            elif want.permissions is None:
                 self._settle(one, want)
+            else:
+                self._settle(one, want, (yield from self._writer()))
         self.deleted += [one for key, one in held.items() if key in doomed and key not in wanted]
 
-    def _settle(self, one: Any, want: Wanted) -> None:
+    def _settle(self, one: Any, want: Wanted, writer: str | None = None) -> None:
         """Edit an object to be what is wanted."""
-        one.revert()
-        one._put_fields(kept_fields(one, want.fields, self._keep))
-        if want.permissions is not None:
-            self._permit(one, want.permissions)
-        if one._edited():
+        if edit(one, want, self._keep, writer):
             self.updated.append(one)
         else:
             self.unchanged += 1
 
-    def _permit(self, one: Any, wanted: Mapping[str, Collection[str]]) -> None:
-        user = self._connection.user
-        for name in one.kind.permissions:
-            who = set(wanted.get(name, ()))
-            # Whoever writes an object is put into its "write".
-            more = (
-                {user.id if user is not None else "system.Everyone"} if name == "write" else set()
-            )
-            if one.permissions.hidden or who | more != set(one.permissions[name]) | more:
-                one.permissions[name] = sorted(who)
+    def _writer(self) -> Steps[str]:
+        """Whom the server puts into the ``write`` of what is written."""
+        user = yield from self._server.user()
+        return user.id if user is not None else "system.Everyone"
 
     # -- applying
 
-    def apply(self, progress: bool = False) -> int:
-        """Send what is pending, in batches; how many writes it was.
-
-        Raises :class:`BatchError` if some failed; call it again to send those.
-        """
+    def _sending(self, tracked: Tracked[Verb]) -> Steps[int]:
+        """Send what is pending, in batches; how many writes it was."""
         written = 0
-        pending = list(self._left())
-        bar = iter(tracked(pending, progress))
-        for kinds in ([BUCKET], [GROUP, COLLECTION], [RECORD]):
-            # What others stand in comes first, and in a request of its own.
-            number = sum(operation[2].kind in kinds for operation in pending)
-            operations = (next(bar) for _ in range(number))
-            ignore = (Conflict,) if self._on_conflict == "theirs" else ()
-            verbs = (Verb(name, one, verb, options) for name, verb, one, options in operations)
-            written += write_all(self._connection._driver, verbs, ignore)
-        next(bar, None)  # so that it is drawn to its end
+        pending = self._left()
+        shown = iter(tracked(pending))
+        ignore = (Conflict,) if self._on_conflict == "theirs" else ()
+        for kinds in _ROUNDS:
+            number = sum(verb.document.kind in kinds for verb in pending)
+            if number:
+                written += yield Verbs(feed(islice(shown, number)), ignore)
+        next(shown, None)  # so that a bar is drawn to its end
         return written
 
-    def _left(self) -> Iterator[Operation]:
+    def _left(self) -> list[Verb]:
         """The writes that are left, objects before what is in them."""
-        saving = {"safe": True, "on_conflict": self._on_conflict}
+        left = [self._save(one) for one in (*self.created, *self.updated) if to_be_saved(one)]
         deleting = {"safe": self._on_conflict != "mine", "if_exists": True}
-        order = [BUCKET, GROUP, COLLECTION, RECORD]
-        left: list[Operation] = [
-            ("save", conflicts.save, one, saving)
-            for one in [*self.created, *self.updated]
-            if one._status is Status.NEW or (not one.deleted and one._edited())
+        left += [
+            Verb("delete", one, plans.delete, deleting) for one in self.deleted if not one.deleted
         ]
-        left += [("delete", plans.delete, one, deleting) for one in self.deleted if not one.deleted]
-        yield from sorted(left, key=lambda operation: order.index(operation[2].kind))
+        order = [kind for kinds in _ROUNDS for kind in kinds]
+        return sorted(left, key=lambda verb: order.index(verb.document.kind))
+
+    def _save(self, one: Any) -> Verb:
+        return Verb("save", one, conflicts.save, {"safe": True, "on_conflict": self._on_conflict})
 
     # -- showing
 
     @property
-    def requests(self) -> list[Request]:  # type: ignore[override]
-        """The requests that ``apply()`` would send now; they go out in batches."""
-        with self._connection.dry_run() as plan:
-            self.apply()
-        return plan.requests
-
-    @property
     def pending(self) -> int:
         """How many writes are left."""
-        return sum(1 for _ in self._left())
+        return len(self._left())
 
     def __len__(self) -> int:
         """How many objects differed."""
@@ -165,60 +146,42 @@ class SyncPlan(Plan):
             f"{self._uri}: {len(self.created)} {create}, {len(self.updated)} {update}, "
             f"{len(self.deleted)} {delete}, {self.unchanged} unchanged"
         ]
-        for _, verb, one, _ in self._left():
-            lines.append(f"deleted: {one.uri}" if verb is plans.delete else repr(one.changes))
+        for verb in self._left():
+            one = verb.document
+            lines.append(f"deleted: {one.uri}" if verb.name == "delete" else repr(one.changes))
         return "\n".join(lines)
 
 
-class RowsPlan(SyncPlan):
-    """What makes a list hold some rows; see :meth:`Listing.sync_from`."""
+class RowsSync(Sync):
+    """What makes a list hold some rows."""
 
     def __init__(
         self,
-        listing: Listing[Any],
+        place: Place[Any],
+        query: Query,
         key: str,
         delete: bool,
         on_conflict: OnConflict,
         keep: Iterable[str] = (),
     ) -> None:
-        super().__init__(listing.connection, listing.uri, on_conflict)
-        self._listing, self._key, self._delete = listing, key, delete
-        self._keep = _names(keep)
-        self._held = Mirror(listing)
+        super().__init__(place.connection, place.uri, on_conflict)
+        self._key, self._delete, self._keep = key, delete, _names(keep)
+        self._held = Replica(place, query)
 
     @property
     def timestamp(self) -> int:
         """The moment from which ``again()`` reads on, in milliseconds."""
         return self._held.timestamp
 
-    def again(self, rows: Iterable[Any]) -> RowsPlan:
-        """Compare with rows; of the list only what changed since the last time is read."""
-        wanted = self._keyed(rows)
-        self._held.read()
-        held = paired(self._by_key(), wanted)
+    def _reading(self, pull: Pull) -> Steps[None]:
+        """Take all rows, then read what changed of the list, and compare."""
+        rows = _Rows(self._held.place.kind, self._key)
+        yield Ask(pull, (rows.add,))
+        yield from self._held.read()
+        held = paired(self._by_key(), rows.wanted)
         self._clear()
-        self._compare(self._listing, held, wanted, held if self._delete else ())
-        return self
-
-    def _keyed(self, rows: Iterable[Any]) -> dict[bytes, Wanted]:
-        """All rows, checked, by their keys."""
-        wanted: dict[bytes, Wanted] = {}
-        for number, given in enumerate(rows):
-            row = given.to_dict() if isinstance(given, Document) else given
-            if not isinstance(row, Mapping):
-                raise TypeError(f"row {number} is a mapping of fields, not {given!r}")
-            value = row.get(self._key)
-            if value is None:
-                raise ValueError(f"row {number} has no {self._key!r} to tell it by: {dict(row)!r}")
-            try:
-                encode(row)
-                key = encode(value)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"row {number}: {error}") from None
-            if key in wanted:
-                raise ValueError(f"row {number} has the same {self._key!r} as another: {value!r}")
-            wanted[key] = Wanted(own_fields(self._listing.item.kind, row))
-        return wanted
+        doomed = held if self._delete else ()
+        yield from self._compare(self._held.place, held, rows.wanted, doomed)
 
     def _by_key(self) -> dict[bytes | str, Any]:
         """All objects by their keys; by their ids, as text, those that have none."""
@@ -238,6 +201,32 @@ class RowsPlan(SyncPlan):
         return found
 
 
+class _Rows:
+    """The rows that a list is to hold by their keys, checked one after another."""
+
+    def __init__(self, kind: Kind, key: str) -> None:
+        self._kind, self._key = kind, key
+        self._number = 0
+        self.wanted: dict[bytes, Wanted] = {}
+
+    def add(self, given: Any) -> None:
+        number, self._number = self._number, self._number + 1
+        row = given.to_dict() if isinstance(given, Document) else given
+        if not isinstance(row, Mapping):
+            raise TypeError(f"row {number} is a mapping of fields, not {given!r}")
+        value = row.get(self._key)
+        if value is None:
+            raise ValueError(f"row {number} has no {self._key!r} to tell it by: {dict(row)!r}")
+        try:
+            encode(row)
+            key = encode(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"row {number}: {error}") from None
+        if key in self.wanted:
+            raise ValueError(f"row {number} has the same {self._key!r} as another: {value!r}")
+        self.wanted[key] = Wanted(own_fields(self._kind, row))
+
+
 def paired(
     held: Mapping[bytes | str, Any], wanted: Mapping[bytes, Wanted]
 ) -> dict[bytes | str, Any]:
@@ -253,6 +242,14 @@ def paired(
         if key not in held and isinstance(id, str) and id in by_id:
             found[key] = found.pop(by_id.pop(id))
     return found
+
+
+def check_whole(query: Query) -> None:
+    """Refuse a list that is a part of what is there, or gives parts of objects."""
+    if query.sort is not None:
+        raise ValueError("sync_from() compares whole lists, in no order: not after order_by()")
+    if query.fields is not None or query.since is not None or query.before is not None:
+        raise ValueError("sync_from() compares whole objects: not after only(), since(), before()")
 
 
 def _names(keep: Any) -> Collection[str]:

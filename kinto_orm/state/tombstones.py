@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import attrs
 
 
@@ -18,3 +21,11 @@ class Tombstone:
     @property
     def deleted(self) -> bool:
         return True
+
+
+def tombstone_of(row: Mapping[str, Any]) -> Tombstone | None:
+    """The tombstone that a row of a list is; ``None`` for the row of an object."""
+    # An object may have a field of that name, too; it then has other fields.
+    if row.get("deleted") is True and len(row) == 3:
+        return Tombstone(row["id"], row["last_modified"])
+    return None

@@ -114,7 +114,8 @@ LATER = {
     "plans.batch": "Batch",
     "plans.copy": None,
     "plans.feeds": None,
-    "plans.sync": "SyncPlan",
+    "plans.sync": None,
+    "objects.sync": "SyncPlan",
     "protocol.signatures": None,
     "state.patches": "BasicPatch",
 }

@@ -1,4 +1,4 @@
-"""Progress bars."""
+"""Progress bars (extra ``progress``)."""
 
 from __future__ import annotations
 
