@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,14 +12,15 @@ from typing import Any, TypeVar
 from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.network.deadlines import within
+from kinto_orm.network.exchange import Exchange, Parse
 from kinto_orm.network.leaf import Leaf
-from kinto_orm.network.prepare import Exchange, Parse
 from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.effects import (
     Ask,
     Effect,
     Envelope,
+    Exclusive,
     Fetch,
     Offload,
     Over,
@@ -40,6 +43,7 @@ class Driver(BaseDriver[Pool]):
     def __init__(self, transport: Transport[Pool], server: Server) -> None:
         super().__init__(transport, server)
         self._leaf = Leaf(transport.pool)
+        self._asking = os.getpid(), threading.RLock()
 
     def run(self, steps: Steps[T], document: Document | None = None) -> T:
         """Run a plan to its end, and return its result.
@@ -100,6 +104,9 @@ class Driver(BaseDriver[Pool]):
             return json.loads(effect.content)
         if isinstance(effect, Envelope):
             return self._drive(self.transport.send_envelope(effect.requests))
+        if isinstance(effect, Exclusive):
+            with self._only_one():
+                return self._drive(effect.steps)
         if isinstance(effect, Verb):
             return self.perform(effect)
         if isinstance(effect, Verbs):
@@ -118,6 +125,17 @@ class Driver(BaseDriver[Pool]):
         from kinto_orm.drivers.workers import run_together
 
         return run_together(self, effect, self.dry_plan())
+
+    def _only_one(self) -> threading.RLock:
+        """The lock of exclusive plans.
+
+        A fork gets its own: the parent's may be held by a thread that the fork lacks.
+        """
+        process, lock = self._asking
+        if process != os.getpid():
+            lock = threading.RLock()
+            self._asking = os.getpid(), lock
+        return lock
 
     def _run_all(self, verbs: Verbs) -> int:
         block = self.open_block()

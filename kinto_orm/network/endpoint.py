@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+#: A day, in seconds: a server that asks for more has lost its mind, or the client.
+LONGEST_BACKOFF = 86400
+
 Origin = tuple[str, "str | None", "int | None"]
 
 
@@ -25,8 +28,9 @@ class Endpoint(ABC):
         self.server_url = server_url
         self.origin = origin(server_url)
         self.warned: set[str] = set()  # the deprecations that were told already
-        self._backoff_until = 0.0  # by the monotonic clock
-        self.backoff_until: datetime | None = None
+        self._below = f"{server_url}/"  # quicker to compare than an origin
+        self._backoff_end = 0.0  # by the monotonic clock
+        self._backoff_until: datetime | None = None
 
     @property
     @abstractmethod
@@ -42,20 +46,37 @@ class Endpoint(ABC):
     def default_auth(self) -> AuthBase | None:
         """The credentials of whoever gives none."""
 
+    def owns(self, url: str) -> bool:
+        """Whether a URL is of the server's own origin, where credentials may go."""
+        return url.startswith(self._below) or origin(url) == self.origin
+
+    def name_of(self, url: str) -> str:
+        """Who is asked at a URL, for errors: this server, or the host that has its files."""
+        if self.owns(url):
+            return self.server_url
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname}"
+
     def back_off(self, seconds: float) -> datetime:
-        """Remember that the server wants no request for so long."""
-        self._backoff_until = time.monotonic() + seconds
-        self.backoff_until = datetime.now(UTC) + timedelta(seconds=seconds)
-        return self.backoff_until
+        """Remember that the server wants no request for so long, which is a day at most."""
+        seconds = min(seconds, LONGEST_BACKOFF)
+        self._backoff_end = time.monotonic() + seconds
+        self._backoff_until = datetime.now(UTC) + timedelta(seconds=seconds)
+        return self._backoff_until
 
     def backoff_left(self) -> float:
         """How many seconds the server still wants to be left alone."""
-        if self.backoff_until is None:
+        if self._backoff_until is None:
             return 0.0
-        left = self._backoff_until - time.monotonic()
+        left = self._backoff_end - time.monotonic()
         if left <= 0:
-            self.backoff_until = None
+            self._backoff_until = None
         return max(left, 0.0)
+
+    @property
+    def backoff_until(self) -> datetime | None:
+        """Until when the server wants no request; ``None`` where it did not say, or it is over."""
+        return self._backoff_until if self.backoff_left() else None
 
 
 def canonical(url: str) -> str:
@@ -70,5 +91,6 @@ def canonical(url: str) -> str:
 
 
 def origin(url: str) -> Origin:
+    """Scheme, host and port. Raises ``ValueError`` where the port is no number."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

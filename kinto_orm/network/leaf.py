@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,19 +9,18 @@ import requests
 
 from kinto_orm.errors import InvalidResponse, KintoError, TransportError
 from kinto_orm.network.deadlines import left
-from kinto_orm.network.prepare import (
+from kinto_orm.network.exchange import (
     MAX_ANSWER,
     PIECE,
     Answer,
     Exchange,
     head_of,
-    host_of,
     late,
     too_large,
     unanswered,
 )
+from kinto_orm.network.failures import hidden_repetitions, never_sent, reason_of, without_request
 from kinto_orm.network.session import Pool
-from kinto_orm.network.unsent import hidden_repetitions, never_sent
 from kinto_orm.protocol.messages import Request, whole_number
 
 
@@ -58,7 +56,7 @@ class Leaf:
             return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
         except requests.exceptions.ReadTimeout as error:
             sent = not never_sent(error, session.get_adapter(prepared.url or ""))
-            raise late(request, self._host(exchange), bounds, sent) from _without_request(error)
+            raise late(request, self._host(exchange), bounds, sent) from without_request(error)
         except ValueError as error:
             # The URL of a proxy, or of a redirect: requests looks at those that it does not
             # follow. Anything else may be a header that an auth object set, and is not repeated.
@@ -67,11 +65,11 @@ class Leaf:
             raise TransportError(f"{request.method} {request.target}: {words}", request) from None
         except requests.RequestException as error:
             sent = not never_sent(error, session.get_adapter(prepared.url or ""))
-            failure = unanswered(request, self._host(exchange), _reason(error), sent)
-            raise failure from _without_request(error)
+            failure = unanswered(request, self._host(exchange), reason_of(error), sent)
+            raise failure from without_request(error)
 
     def _host(self, exchange: Exchange) -> str:
-        return host_of(exchange.prepared.url or "", self._pool)
+        return self._pool.name_of(exchange.prepared.url or "")
 
     def _read(
         self, exchange: Exchange, reply: requests.Response, head: Any, body: Callable[[], bytes]
@@ -85,7 +83,7 @@ class Leaf:
                 failure = late(exchange.request, self._host(exchange), exchange.bounds)
             else:
                 failure = InvalidResponse(head, "the answer was cut short")
-            failure.__cause__ = _without_request(error)
+            failure.__cause__ = without_request(error)
             return Answer(head, b"", failure)
 
     def _fed(self, exchange: Exchange, reply: requests.Response) -> bytes:
@@ -115,23 +113,3 @@ def _whole(request: Request, reply: requests.Response) -> bytes:
         return b"".join(pieces)
     reply.close()  # what is left of the body is never read
     raise too_large(request)
-
-
-#: How urllib3 calls its connections, before it says what is wrong with one.
-_WHO = re.compile(r"(<.*?>|\w*Connection\(.*?\)): ")
-
-
-def _reason(error: Exception) -> str:
-    """The innermost words of nested errors: the outer ones print addresses of objects."""
-    cause: Any = error
-    while True:
-        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    return _WHO.sub("", str(cause))
-
-
-def _without_request(error: requests.RequestException) -> requests.RequestException:
-    error.request = None  # it carries credentials
-    return error

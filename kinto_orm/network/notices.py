@@ -5,10 +5,10 @@ See "Backoff" and "Deprecation" under "API principles" in Kinto's API reference.
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Mapping
 
@@ -46,8 +46,8 @@ def read_alert(header: str) -> tuple[str, str | None]:
 
 def warn_once(message: str, url: str | None) -> None:
     """Warn whoever called this library; a write is never lost to ``-W error``."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warning = ServerDeprecationWarning(message, url)
     try:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import attrs
 from requests.auth import AuthBase
 
 from kinto_orm.network.auth import as_auth
+from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.retry import Retry
 
-Timeout: TypeAlias = "float | tuple[float | None, float | None] | None"
 Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
 
 EVENTS = ("request", "response", "retry", "backoff", "deprecated")
@@ -98,3 +100,21 @@ class Options:
         if "headers" in changed:
             changed["headers"] = {**self.headers, **(changed["headers"] or {})}
         return attrs.evolve(self, **changed)
+
+
+def checked_url(server_url: Any) -> str:
+    """The URL of a server, without a slash at its end, if it can be one's.
+
+    Raises ``TypeError`` or ``ValueError``, in a sentence that repeats no credentials.
+    """
+    if not isinstance(server_url, str):
+        raise TypeError(f"server_url is a string, not a {type(server_url).__name__}")
+    example = "such as http://localhost:8888/v1"
+    if "@" in server_url:  # wherever it is: an odd URL would be repeated in an error
+        raise ValueError("server_url holds credentials; give them as auth=(user, password)")
+    parts = urlsplit(server_url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"server_url starts with http:// or https://, {example}: {server_url!r}")
+    if parts.query or parts.fragment or not re.search(r"/v\d+/?\Z", parts.path):
+        raise ValueError(f"server_url ends with the API's version, {example}: {server_url!r}")
+    return server_url.strip().rstrip("/")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -12,9 +15,14 @@ from kinto_orm.errors import (
     InvalidResponse,
     KintoError,
     ReadTimeout,
+    TransportError,
 )
-from kinto_orm.protocol.messages import Response
-from kinto_orm.protocol.replies import was_sent
+from kinto_orm.network.deadlines import left
+from kinto_orm.plans.effects import Sleep, Steps
+from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.protocol.replies import may_be_done, was_sent
+
+logger = logging.getLogger("kinto_orm")
 
 #: 409 is PostgreSQL asking for another try; the others are overload, or a server in between.
 STATUSES = frozenset({409, 429, 502, 503, 504})
@@ -74,3 +82,50 @@ def worth_repeating(outcome: Response | KintoError) -> bool:
     if not isinstance(outcome, (ConnectionFailed, ReadTimeout, InvalidResponse)):
         return False
     return not (outcome.request is not None and outcome.request.once) or not was_sent(outcome)
+
+
+def repeated(
+    request: Request,
+    once: Callable[[Request], Steps[Response]],
+    retries: Retry,
+    late: Callable[[Request, bool, Response | KintoError], Exception],
+    tell: Callable[..., Steps[Any]],
+) -> Steps[Response]:
+    """Try ``once``, and again where another try may help; the last answer, whatever its status.
+
+    Raises what went wrong with the last try, or ``late(request, sent, outcome)`` where the
+    deadline leaves no time for another one. ``tell`` calls the hooks of an event.
+    """
+    number = 0
+    unknown = 0  # how many of the tries may have been carried out
+    while True:
+        outcome: Response | KintoError
+        try:
+            outcome = yield from once(request)
+        except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
+            outcome = error
+        delay = retries.delay(outcome, number)
+        if _is_over(outcome, delay):
+            raise late(request, unknown > 0 or may_be_done(outcome), outcome)
+        if delay is None:
+            break
+        cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
+        logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
+        yield from tell("retry", request, outcome, delay)
+        yield Sleep(delay)
+        number += 1
+        unknown += may_be_done(outcome)
+    if isinstance(outcome, KintoError):
+        if unknown and isinstance(outcome, TransportError):
+            outcome.sent = True  # by an earlier attempt
+        raise outcome
+    return outcome._replace(repeated=outcome.repeated + unknown) if unknown else outcome
+
+
+def _is_over(outcome: Response | KintoError, delay: float | None) -> bool:
+    """Whether the deadline leaves no time for another try, where there is to be one."""
+    remaining = left()
+    if remaining is None:
+        return False
+    failed = isinstance(outcome, KintoError) and remaining == 0
+    return failed or (delay is not None and delay >= remaining)

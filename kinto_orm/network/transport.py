@@ -1,20 +1,19 @@
-"""From a request to its answer, as plans: repetitions, pauses, redirects, what servers announce.
+"""How a connection sends: repetitions, pauses, envelopes, files, and what servers announce.
 
-Only leaves touch a socket, and only drivers sleep: all that is decided on the way is here, the
-same for calls that block and calls that are awaited.
+All of it is plans, the same for calls that block and calls that are awaited: only leaves touch
+a socket, and only drivers sleep.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections.abc import Callable, Sequence
-from copy import copy, deepcopy
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, Generic, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import attrs
+import requests
 
 from kinto_orm.errors import (
     ConnectionFailed,
@@ -24,39 +23,30 @@ from kinto_orm.errors import (
     ResponseError,
     TransportError,
 )
-from kinto_orm.network.auth import ServerAuth
+from kinto_orm.network.auth import ServerAuth, as_auth
 from kinto_orm.network.deadlines import left
-from kinto_orm.network.endpoint import Endpoint, canonical, origin
+from kinto_orm.network.endpoint import Endpoint
+from kinto_orm.network.exchange import Bounds, beginning, late
 from kinto_orm.network.headers import Headers
 from kinto_orm.network.notices import read_alert, warn_once
 from kinto_orm.network.options import Options
-from kinto_orm.network.prepare import (
-    Answer,
-    Bounds,
-    Exchange,
-    Parse,
-    anonymous,
-    late,
-    prepared,
-    signed,
-)
+from kinto_orm.network.prepare import prepared, signed
+from kinto_orm.network.redirects import answered, fetchable, fetched
+from kinto_orm.network.retry import repeated
 from kinto_orm.plans.effects import Ask, Fetch, Sleep, Steps
 from kinto_orm.protocol.envelopes import BATCH, Posting
-from kinto_orm.protocol.messages import JSON, READING, Request, Response, whole_number
+from kinto_orm.protocol.messages import (
+    JSON,
+    NOBODY,
+    READING,
+    Request,
+    RequestAs,
+    Response,
+    whole_number,
+)
 from kinto_orm.protocol.replies import error_for, may_be_done
 
 logger = logging.getLogger("kinto_orm")
-
-MAX_REDIRECTS = 5
-
-#: A day, in seconds: a server that asks for more has lost its mind, or the client.
-LONGEST_BACKOFF = 86400
-
-#: Answers of this many bytes are parsed piece by piece, where a loop of events would wait.
-LARGE = 256 * 1024
-
-#: How much of an answer that is an error is read where a file should be: a host may be anybody.
-ERROR_SIZE = 64 * 1024
 
 
 E = TypeVar("E", bound=Endpoint)
@@ -69,8 +59,6 @@ class Transport(Generic[E]):
         self.pool = pool
         self.auth = options.auth if options.auth is not None else pool.default_auth()
         self.deadline = options.deadline
-        self.bounds = Bounds(options.timeout, options.deadline)
-        self.retries = options.retries
         self.respect_backoff = options.respect_backoff
         self.hooks = options.event_hooks
         self.headers = Headers(
@@ -85,6 +73,8 @@ class Transport(Generic[E]):
                 self.headers.pop(name, None)
             else:
                 self.headers[name] = given
+        self.bounds = Bounds(options.timeout, options.deadline)
+        self.retries = options.retries
 
     # -- what drivers ask for
 
@@ -92,9 +82,11 @@ class Transport(Generic[E]):
         """Send one request, again where another try may help; see :class:`Retry`.
 
         Returns the last answer, whatever its status; raises what went wrong with the last
-        try, see :meth:`_once`.
+        try: :class:`ConnectionFailed`, :class:`ReadTimeout`, :class:`InvalidResponse` for an
+        answer that is cut short or is not JSON, and :class:`TransportError` for a redirect
+        to another origin.
         """
-        return self._repeat(request, self._once)
+        return repeated(request, self._once, self.retries, self._late, self._tell)
 
     def send_envelope(self, requests: Sequence[Request]) -> Steps[list[Response | Exception]]:
         """Send several requests in one; what became of each, once that is certain.
@@ -114,7 +106,7 @@ class Transport(Generic[E]):
                 raise
 
         try:
-            last = yield from self._repeat(posting.request, once)
+            last = yield from repeated(posting.request, once, self.retries, self._late, self._tell)
             if last.request.uri == BATCH and last.status == 405:
                 return (yield from self._one_by_one(requests, last))
             if last.request.uri == BATCH and last.status != 200:
@@ -148,56 +140,26 @@ class Transport(Generic[E]):
         Raises :class:`ResponseError` for any answer but 200 and 206.
         """
         request = Request("GET", file.url)
-        request = attrs.evolve(request, uri=_canonical(request, file.url))
-        response = yield from self._repeat(request, lambda one: self._fetch_once(one, file))
+        request = attrs.evolve(request, uri=fetchable(request, file.url))
+
+        def once(one: Request) -> Steps[Response]:
+            return self._fetch_once(one, file)
+
+        response = yield from repeated(request, once, self.retries, self._late, self._tell)
         if response.status not in (200, 206):
             raise error_for(response)
         return response
 
-    # -- again and again
-
-    def _repeat(
-        self, request: Request, once: Callable[[Request], Steps[Response]]
-    ) -> Steps[Response]:
-        repeated = 0
-        unknown = 0  # how many of the tries may have been carried out
-        while True:
-            outcome: Response | KintoError
-            try:
-                outcome = yield from once(request)
-            except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
-                outcome = error
-            delay = self.retries.delay(outcome, repeated)
-            if _is_over(outcome, delay):
-                sent = unknown > 0 or may_be_done(outcome)
-                raise late(request, self.pool.server_url, self.bounds, sent, outcome)
-            if delay is None:
-                break
-            cause = outcome.status if isinstance(outcome, Response) else type(outcome).__name__
-            logger.info("%s %s: %s, again in %.1f s", request.method, request.target, cause, delay)
-            yield from self._tell("retry", request, outcome, delay)
-            yield Sleep(delay)
-            repeated += 1
-            unknown += may_be_done(outcome)
-        if isinstance(outcome, KintoError):
-            if unknown and isinstance(outcome, TransportError):
-                outcome.sent = True  # by an earlier attempt
-            raise outcome
-        return outcome._replace(repeated=outcome.repeated + unknown) if unknown else outcome
+    # -- one attempt
 
     def _once(self, request: Request) -> Steps[Response]:
-        """Send one request and read the whole answer, after the server's ``Backoff`` is over.
-
-        Raises :class:`ConnectionFailed`, :class:`ReadTimeout`, :class:`InvalidResponse` for
-        an answer that is cut short or is not JSON, and :class:`TransportError` for a
-        redirect to another origin.
-        """
+        """Send one request and read the whole answer, after the server's ``Backoff`` is over."""
         yield from self._wait(request)
         yield from self._tell("request", request)
         started = time.perf_counter()
-        answer = yield from self._exchange(request)
+        answer = yield from answered(request, self.pool, self.bounds, self._ready)
         elapsed = time.perf_counter() - started
-        response = yield from _understood(request, answer, elapsed)
+        response = yield from answer.understood(elapsed)
         milliseconds = elapsed * 1000
         logger.debug(
             "%s %s: %d in %.0f ms", request.method, request.target, response.status, milliseconds
@@ -211,11 +173,11 @@ class Transport(Generic[E]):
     def _fetch_once(self, request: Request, file: Fetch) -> Steps[Response]:
         asked = {"Accept": "*/*", "Accept-Encoding": "identity", **file.sink.asks()}
         request = attrs.evolve(request, headers=asked)
-        if origin(request.uri) == self.pool.origin:
+        if self.pool.owns(request.uri):
             yield from self._wait(request)
         yield from self._tell("request", request)
         started = time.perf_counter()
-        answer = yield from self._file(request, file)
+        answer = yield from fetched(request, file, self.pool, self.bounds, self._ready)
         response = answer.head._replace(elapsed=time.perf_counter() - started)
         logger.debug("%s %s: %d", request.method, request.target, response.status)
         if response.status in (200, 206):
@@ -223,11 +185,28 @@ class Transport(Generic[E]):
         elif answer.failure is not None:
             raise answer.failure
         else:
-            response = response._replace(text=_beginning(answer.content))
+            response = response._replace(text=beginning(answer.content))
         yield from self._tell("response", response)
         return response
 
-    # -- what is told on the way
+    def _ready(self, request: Request, url: str) -> Steps[requests.PreparedRequest]:
+        """The request with headers, cookies and credentials, for a URL of the server's."""
+        auth = self.auth
+        if isinstance(request, RequestAs):
+            auth = as_auth(request.user) if request.user else None
+        elif isinstance(auth, ServerAuth):
+            auth = yield from auth.signer(self.pool.server_url, self._ask_as_nobody)
+        return signed(prepared(request, url, self.headers.sent, self.pool.cookies), auth)
+
+    def _ask_as_nobody(self, request: Request) -> Steps[Response]:
+        nobody = RequestAs(request.method, request.uri, user=NOBODY)
+        try:
+            return (yield from self.send(nobody))
+        except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
+            # Tried often enough: the request that waits for this one is not tried again.
+            raise TransportError(str(error), request) from error
+
+    # -- what is heeded and told on the way
 
     def _wait(self, request: Request) -> Steps[None]:
         """Leave the server alone as long as it asks for, or until the deadline."""
@@ -241,6 +220,9 @@ class Transport(Generic[E]):
             if over:
                 raise late(request, self.pool.server_url, self.bounds, sent=False)
 
+    def _late(self, request: Request, sent: bool, outcome: Response | KintoError) -> ReadTimeout:
+        return late(request, self.pool.server_url, self.bounds, sent, outcome)
+
     def _tell(self, event: str, *news: Any) -> Steps[None]:
         """Call the hooks of an event."""
         for function in self.hooks[event]:
@@ -250,7 +232,7 @@ class Transport(Generic[E]):
         """Heed what the server says to all its users, whatever was asked."""
         seconds = whole_number(response.headers.get("backoff", ""))
         if seconds is not None:
-            until = self.pool.back_off(min(seconds, LONGEST_BACKOFF))
+            until = self.pool.back_off(seconds)
             logger.warning("the server asks for no requests for %d s", seconds)
             yield from self._tell("backoff", until)
         alert = response.headers.get("alert")
@@ -260,122 +242,3 @@ class Transport(Generic[E]):
                 self.pool.warned.add(message)
                 yield from self._tell("deprecated", message, url)
                 warn_once(message, url)
-
-    # -- one exchange, or as many as redirects ask for
-
-    def _exchange(self, request: Request) -> Steps[Answer]:
-        url = self.pool.server_url + request.target
-        for _ in range(MAX_REDIRECTS):
-            ready = yield from self._ready(request, url)
-            answer: Answer = yield Exchange(request, ready, self.bounds)
-            location = answer.head.headers.get("location")
-            if location is None or not _follows(request, answer.head.status):
-                return answer
-            url = self._followed(request, url, location)
-        raise TransportError(
-            f"{request.method} {request.target}: more than {MAX_REDIRECTS} redirects", request
-        )
-
-    def _file(self, request: Request, file: Fetch) -> Steps[Answer]:
-        url = request.uri
-        for _ in range(MAX_REDIRECTS):
-            if origin(url) == self.pool.origin:
-                ready = yield from self._ready(request, url)
-            else:
-                ready = anonymous(request, url, self.pool.user_agent)
-            answer: Answer = yield Exchange(
-                request, ready, self.bounds, file.sink, file.chunk_size, ERROR_SIZE
-            )
-            location = answer.head.headers.get("location")
-            if location is None or answer.head.status not in (301, 302, 303, 307, 308):
-                return answer
-            url = _canonical(request, urljoin(url, location))
-        raise TransportError(f"GET {request.uri}: more than {MAX_REDIRECTS} redirects", request)
-
-    def _ready(self, request: Request, url: str) -> Steps[Any]:
-        auth = self.auth
-        if isinstance(auth, ServerAuth):
-            auth = yield from auth.signer(self.pool.server_url, self._ask_as_nobody)
-        return signed(prepared(request, url, self.headers.sent, self.pool), auth)
-
-    def _ask_as_nobody(self, request: Request) -> Steps[Response]:
-        nobody = copy(self)
-        nobody.auth = None
-        try:
-            return (yield from nobody.send(request))
-        except (ConnectionFailed, ReadTimeout, InvalidResponse) as error:
-            # Tried often enough: the request that waits for this one is not tried again.
-            raise TransportError(str(error), request) from error
-
-    def _followed(self, request: Request, url: str, location: str) -> str:
-        """Where a redirect leads: a URL of the server's own origin."""
-        try:
-            given = urljoin(url, location)
-            parts, url = urlsplit(given), canonical(given)
-            if origin(given) == origin(url) == self.pool.origin:
-                return url
-        except ValueError:
-            raise TransportError(
-                f"{request.method} {request.target}: the server redirects to what is no URL",
-                request,
-            ) from None
-        raise TransportError(
-            f"{request.method} {request.target}: the server redirects to another origin, "
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}, where credentials are "
-            "not sent; is that the right server_url?",
-            request,
-        )
-
-
-def _is_over(outcome: Response | KintoError, delay: float | None) -> bool:
-    """Whether the deadline leaves no time for another try, where there is to be one."""
-    remaining = left()
-    if remaining is None:
-        return False
-    failed = isinstance(outcome, KintoError) and remaining == 0
-    return failed or (delay is not None and delay >= remaining)
-
-
-def _understood(request: Request, answer: Answer, elapsed: float) -> Steps[Response]:
-    """The answer with its body as Python values."""
-    if answer.failure is not None:
-        raise answer.failure
-    response, content = answer.head._replace(elapsed=elapsed), answer.content
-    if not content:
-        marks = {"content-length", "transfer-encoding"}
-        if request.method == "HEAD":
-            marks.add("content-type")
-        if marks.isdisjoint(response.headers) and response.status not in (204, 304):
-            raise InvalidResponse(response, "the answer was cut short, in its headers")
-        return response
-    if "json" not in response.headers.get("content-type", ""):
-        return response._replace(text=_beginning(content))
-    try:
-        if len(content) < LARGE:
-            body = json.loads(content)
-        else:
-            body = yield Parse(content)
-        return response._replace(body=request.understood(body))
-    except (ValueError, RecursionError) as error:
-        raise InvalidResponse(
-            response._replace(text=_beginning(content)), f"the answer is not JSON: {error}"
-        ) from error
-
-
-def _beginning(content: bytes) -> str:
-    return content[:1000].decode("utf-8", "replace")
-
-
-def _follows(request: Request, status: int) -> bool:
-    return status in (307, 308) or (status in (301, 302) and request.method in READING)
-
-
-def _canonical(request: Request, url: str) -> str:
-    try:
-        url = canonical(url)
-        scheme, host, _ = origin(url)
-    except ValueError as error:
-        raise TransportError(f"{url!r} cannot be fetched: {error}", request) from None
-    if scheme not in ("http", "https") or not host:
-        raise TransportError(f"{url!r} cannot be fetched: it is no URL of http or https", request)
-    return url

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import attrs
 import requests
 
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
-from kinto_orm.network.options import Hooks, Options, Timeout
+from kinto_orm.network.exchange import Timeout
+from kinto_orm.network.options import Hooks, Options, checked_url
 from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
 from kinto_orm.objects.bucket import Bucket
@@ -88,7 +87,7 @@ class Connection(Server):
             page_size=page_size,
             event_hooks=event_hooks,
         )
-        self._begin(Pool(_checked_url(server_url), session), options)
+        self._begin(Pool(checked_url(server_url), session), options)
 
     def _begin(self, pool: Pool, options: Options, said: dict[str, Any] | None = None) -> None:
         super().__init__(Transport(pool, options), said)
@@ -101,7 +100,7 @@ class Connection(Server):
         return f"<Connection {self.server_url}>"
 
     def __setattr__(self, name: str, value: Any) -> None:
-        made = name in ("server_url", "transport") and name not in vars(self)
+        made = name == "server_url" and name not in vars(self)
         if not (made or name in ("safe", "page_size", "plan") or name.startswith("_")):
             raise AttributeError(
                 f"{name!r} of a connection cannot be set; with_options(…) gives one with other "
@@ -160,7 +159,6 @@ class Connection(Server):
     @property
     def backoff_until(self) -> datetime | None:
         """Until when the server asked for no requests, or ``None``. No request."""
-        self._driver.transport.pool.backoff_left()
         return self._driver.transport.pool.backoff_until
 
     @contextlib.contextmanager
@@ -314,19 +312,6 @@ def _reopened(
 ) -> Connection:
     """A connection that was pickled, with sockets of its own, and what it knew of the server."""
     connection = object.__new__(cls)
-    connection._begin(Pool(server_url, session, travelled=True), options, server_info)
+    pool = Pool(server_url, session, travelled=True)
+    connection._begin(pool, options, server_info)
     return connection
-
-
-def _checked_url(server_url: Any) -> str:
-    if not isinstance(server_url, str):
-        raise TypeError(f"server_url is a string, not a {type(server_url).__name__}")
-    example = "such as http://localhost:8888/v1"
-    if "@" in server_url:  # wherever it is: an odd URL would be repeated in an error
-        raise ValueError("server_url holds credentials; give them as auth=(user, password)")
-    parts = urlsplit(server_url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"server_url starts with http:// or https://, {example}: {server_url!r}")
-    if parts.query or parts.fragment or not re.search(r"/v\d+/?\Z", parts.path):
-        raise ValueError(f"server_url ends with the API's version, {example}: {server_url!r}")
-    return server_url.strip().rstrip("/")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any, TypeVar
 
 from kinto_orm.drivers.sync import Driver
 from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
-from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.server import Server as Said
 from kinto_orm.plans.server import User
 
 Self = TypeVar("Self", bound="Server")
-T = TypeVar("T")
 
 
 class Server:
@@ -26,28 +22,12 @@ class Server:
 
     def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
         self.server_url = transport.pool.server_url
-        self._asking = os.getpid(), threading.RLock()
         self._driver = Driver(transport, Said(self.server_url, said))
 
     @property
     def server_info(self) -> dict[str, Any]:
         """What the server says of itself: one GET of its root, the first time."""
-        return self._told(self._driver.server.info())
-
-    def _told(self, steps: Steps[T]) -> T:
-        """Run a plan over what the server said; only one thread asks it for that."""
-        if self._driver.server.said is None:
-            with self._only_one():
-                self._driver.run(self._driver.server.info())
-        return self._driver.run(steps)
-
-    def _only_one(self) -> threading.RLock:
-        """The lock of whoever asks. A fork gets its own: a thread that it lacks may hold ours."""
-        process, lock = self._asking
-        if process != os.getpid():
-            lock = threading.RLock()
-            self._asking = os.getpid(), lock
-        return lock
+        return self._driver.run(self._driver.server.info())
 
     def refresh(self: Self) -> Self:
         """Ask again what the server is and who it takes us for: one GET of its root."""
@@ -57,23 +37,23 @@ class Server:
     @property
     def capabilities(self) -> dict[str, Any]:
         """The optional features that are on, by name."""
-        return self._told(self._driver.server.capabilities())
+        return self._driver.run(self._driver.server.capabilities())
 
     @property
     def settings(self) -> dict[str, Any]:
         """The server's public settings."""
-        return self._told(self._driver.server.settings())
+        return self._driver.run(self._driver.server.settings())
 
     @property
     def http_api_version(self) -> str | None:
         """The version of Kinto's HTTP API that the server speaks."""
-        return self._told(self._driver.server.http_api_version())
+        return self._driver.run(self._driver.server.http_api_version())
 
     @property
     def user(self) -> User | None:
         """Who the server takes us for, or ``None`` without (valid) credentials."""
-        return self._told(self._driver.server.user())
+        return self._driver.run(self._driver.server.user())
 
     def requires(self, capability: str) -> None:
         """Raise :class:`CapabilityMissing` where the server lacks a feature."""
-        self._told(self._driver.server.requires(capability))
+        self._driver.run(self._driver.server.requires(capability))

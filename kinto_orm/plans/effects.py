@@ -92,6 +92,16 @@ class Together:
 
 
 @attrs.frozen(eq=False)
+class Exclusive:
+    """A plan that only one thread or task of a connection runs at a time; sent its result.
+
+    It asks for what all of them need just once. Those that come later wait, then look again.
+    """
+
+    steps: Steps[Any]
+
+
+@attrs.frozen(eq=False)
 class Offload:
     """Long or blocking work that is none of the network's; sent its result."""
 
@@ -153,7 +163,8 @@ class Want:
 
 
 Effect: TypeAlias = (
-    "Request | Envelope | Verb | Verbs | Over | Fetch | Together | Sleep | Offload | Ask | Want"
+    "Request | Envelope | Exclusive | Verb | Verbs | Over | Fetch | Together | Sleep | Offload"
+    " | Ask | Want"
 )
 
 

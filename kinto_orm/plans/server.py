@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kinto_orm.errors import CapabilityMissing, InvalidResponse
-from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.effects import Exclusive, Steps
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.ids import DEFAULT_BUCKET
 from kinto_orm.protocol.messages import Request
@@ -44,9 +44,13 @@ class Server:
     def info(self) -> Steps[dict[str, Any]]:
         """All that it says; one GET, the first time."""
         if self.said is None:
-            yield from self.ask()
+            yield Exclusive(self._ask_once())
         assert self.said is not None
         return self.said
+
+    def _ask_once(self) -> Steps[None]:
+        if self.said is None:  # another one may have asked meanwhile
+            yield from self.ask()
 
     def ask(self) -> Steps[None]:
         """GET the root of the server, again where it was read before."""

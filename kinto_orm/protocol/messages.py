@@ -78,6 +78,25 @@ class Request:
         return body
 
 
+#: The user of a request that carries no credentials at all.
+NOBODY: tuple[()] = ()
+
+
+@attrs.frozen
+class RequestAs(Request):
+    """A request of another user than the connection's own: of ``user``, a name and a password.
+
+    It pickles as a plain request, without the password.
+    """
+
+    user: tuple[str, str] | tuple[()] = attrs.field(
+        default=NOBODY, repr=False, eq=False, kw_only=True
+    )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Request, (self.method, self.uri, self.query, dict(self.headers), self.content)
+
+
 class Response(NamedTuple):
     """What the server answered: header names in lower case, the JSON body as Python values.
 

@@ -21,7 +21,7 @@ from kinto_orm import (
     Record,
     TransportError,
 )
-from kinto_orm.network import leaf, prepare
+from kinto_orm.network import exchange, leaf
 from kinto_orm.network.browser_login import _token
 from kinto_orm.protocol.ids import quoted
 from support.faults import FaultProxy
@@ -268,7 +268,7 @@ def test_a_body_without_an_end_is_an_error_of_this_library(
     server: WatchedServer, monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:
     monkeypatch.setattr(leaf, "MAX_ANSWER", 1 << 16)
-    monkeypatch.setattr(prepare, "MAX_ANSWER", 1 << 16)
+    monkeypatch.setattr(exchange, "MAX_ANSWER", 1 << 16)
     body = b"[" + b" " * (1 << 20)
     if head:
         body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)

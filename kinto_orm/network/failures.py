@@ -1,10 +1,11 @@
-"""Whether a request left this machine at all before an attempt failed.
+"""What requests and urllib3 say of attempts that failed: was anything sent, and what went wrong.
 
 What was never sent cannot have been carried out: there is no lost reply to look for.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -64,3 +65,26 @@ def _nested(error: BaseException) -> Iterator[BaseException]:
     for inner in {*error.args, getattr(error, "reason", None), error.__cause__}:
         if isinstance(inner, BaseException):
             yield from _nested(inner)
+
+
+# -- in words
+
+
+#: How urllib3 calls its connections, before it says what is wrong with one.
+_WHO = re.compile(r"(<.*?>|\w*Connection\(.*?\)): ")
+
+
+def reason_of(error: Exception) -> str:
+    """The innermost words of nested errors: the outer ones print addresses of objects."""
+    cause: Any = error
+    while True:
+        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    return _WHO.sub("", str(cause))
+
+
+def without_request(error: requests.RequestException) -> requests.RequestException:
+    error.request = None  # it carries credentials
+    return error
