@@ -1,0 +1,190 @@
+"""The text of a manifest as a tree of JSON, and the lines on which things stand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+
+#: Where something is in a tree: keys and positions.
+Path_ = tuple[str | int, ...]
+
+
+@attrs.define(eq=False)
+class Source:
+    """A text that was read: ``tree`` is plain JSON."""
+
+    name: str
+    text: str
+    tree: Any
+    #: The tree with comments and lines, where it is YAML.
+    marked: Any = None
+    _lines: dict[Path_, int] | None = attrs.field(default=None, init=False)
+
+    def line(self, path: Path_) -> int | None:
+        """The line of what is there, from 1, or of what it would be in."""
+        if self._lines is None:
+            self._lines = (
+                dict(_json_lines(self.text))
+                if self.marked is None
+                else dict(_yaml_lines(self.marked))
+            )
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path)
+
+
+def yaml_library() -> Any:
+    """The library for YAML, set up to keep comments, order and quotes."""
+    try:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.constructor import RoundTripConstructor
+    except ImportError as error:
+        raise ImportError(
+            f'a manifest in YAML needs ruamel.yaml: pip install "kinto-orm[manifest]" ({error})'
+        ) from error
+
+    class Constructor(RoundTripConstructor):  # type: ignore[misc]
+        """JSON has no days: what looks like one is text, as in YAML 1.2."""
+
+    Constructor.add_constructor(
+        "tag:yaml.org,2002:timestamp", lambda self, node: self.construct_scalar(node)
+    )
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Constructor = Constructor
+    yaml.preserve_quotes = True
+    yaml.width = 2**20
+    return yaml
+
+
+def read(file: str | Path | IO[str]) -> Source:
+    """What a file holds; ``ValueError`` with the line where it is neither YAML nor JSON."""
+    if isinstance(file, (str, Path)):
+        text, name = Path(file).read_text("utf-8"), str(file)
+    else:
+        text, name = file.read(), str(getattr(file, "name", "the manifest"))
+    return read_text(text, name)
+
+
+def read_text(text: str, name: str = "the manifest") -> Source:
+    """The same of a text."""
+    text = text.removeprefix("\ufeff")
+    if name.endswith(".json") or text.lstrip().startswith("{"):
+        try:
+            return Source(name, text, json.loads(text, object_pairs_hook=_once))
+        except json.JSONDecodeError as error:
+            if name.endswith(".json"):
+                raise ValueError(f"{name}, line {error.lineno}: {error.msg}") from None
+            # Braces may begin YAML, too.
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    yaml = yaml_library()
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        marked = yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = "" if mark is None else f", line {mark.line + 1}"
+        raise ValueError(f"{name}{line}: {error.problem or error.context}") from None
+    except YAMLError as error:
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
+    return Source(name, text, plain(marked), marked)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return found
+
+
+def plain(value: Any, within: tuple[int, ...] = ()) -> Any:
+    """A tree of YAML with Python's own types. What JSON does not have stays as it is."""
+    if isinstance(value, (Mapping, list)):
+        if id(value) in within:
+            raise ValueError("an alias refers to what it is in, which JSON cannot hold")
+        inner = (*within, id(value))
+        if isinstance(value, list):
+            return [plain(one, inner) for one in value]
+        return {_own(name): plain(one, inner) for name, one in value.items()}
+    return _own(value)
+
+
+def _own(value: Any) -> Any:
+    """A scalar without what ruamel.yaml notes of its form."""
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if type(value).__name__ == "ScalarBoolean":
+        return bool(value)
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _yaml_lines(marked: Any, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
+    if not hasattr(marked, "lc"):
+        return
+    yield path, marked.lc.line + 1
+    keyed = isinstance(marked, Mapping)
+    for name, value in marked.items() if keyed else enumerate(marked):
+        try:
+            line = (marked.lc.key(name) if keyed else marked.lc.item(name))[0] + 1
+        except (KeyError, AttributeError, TypeError):  # it is merged from elsewhere
+            line = marked.lc.line + 1
+        inner = (*path, _own(name))
+        yield from _yaml_lines(value, inner)
+        yield inner, line
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},]|[^\s"\][{},:]+')
+
+
+def _json_lines(text: str) -> Iterator[tuple[Path_, int]]:
+    """The lines of all that is in a JSON text, which is known to be right."""
+    open_: list[str | int | None] = []  # for each object its key, for each list the position
+    kinds: list[str] = []
+    awaits_key = False
+    line, at = 1, 0
+    for match in _TOKEN.finditer(text):
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        token = match.group()
+        if token in "{[":
+            if kinds and kinds[-1] == "[":
+                yield tuple(open_), line  # type: ignore[arg-type]
+            elif not kinds:
+                yield (), line
+            kinds.append(token)
+            open_.append(None if token == "{" else 0)
+            awaits_key = token == "{"
+        elif token in "}]":
+            kinds.pop()
+            open_.pop()
+            awaits_key = False
+        elif token == ",":
+            awaits_key = kinds[-1] == "{"
+            if kinds[-1] == "[":
+                position = open_[-1]
+                assert isinstance(position, int)
+                open_[-1] = position + 1
+        elif awaits_key:
+            open_[-1] = json.loads(token)
+            awaits_key = False
+            yield tuple(open_), line  # type: ignore[arg-type]
+        elif kinds and kinds[-1] == "[":
+            yield tuple(open_), line  # type: ignore[arg-type]
+
+
+def at_path(tree: Any, path: Sequence[str | int]) -> Any:
+    """What is there in a tree."""
+    for step in path:
+        tree = tree[step]
+    return tree

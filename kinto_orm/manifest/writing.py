@@ -1,0 +1,116 @@
+"""The text of a manifest: YAML that every version of YAML reads alike.
+
+It is written without a library, so that the same tree is always the same bytes, and a tree of
+any size is written as it is walked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+#: What may stand without quotes, unless some version of YAML reads it as something else.
+_PLAIN = re.compile(r"[A-Za-z0-9_/][\w./@+(),;=!?%&'*~:#\" -]*\Z")
+#: Words that are booleans or null in YAML 1.1 or 1.2.
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+#: Numbers, times and days, and what resembles them: digits and the letters that numbers have.
+_NUMBER = re.compile(r"[0-9][0-9eExXoObBtTzZ.:_+, -]*\Z|0[xX][0-9a-fA-F_]*\Z")
+#: What has to be escaped in quotes although JSON does not do it.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+#: Text in lines that may stand as it is, with an indentation.
+_BLOCK = re.compile(r"(?!\s)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*\Z")
+#: The longest key that YAML takes without a mark in front.
+_LONGEST_KEY = 120
+
+
+def is_plain(text: str) -> bool:
+    """Whether a string may stand without quotes: nobody reads it as anything but that string."""
+    return (
+        _PLAIN.match(text) is not None
+        and text.lower() not in _WORDS
+        and _NUMBER.match(text) is None
+        and not text.endswith((":", " "))
+        and ": " not in text
+        and " #" not in text
+    )
+
+
+def is_block(text: str) -> bool:
+    """Whether a string may stand as lines of text under a ``|``."""
+    body = text.removesuffix("\n")
+    return (
+        "\n" in text
+        and body != ""
+        and not body.endswith("\n")
+        and _BLOCK.match(text) is not None
+        and not any(line.endswith(" ") for line in text.split("\n"))
+    )
+
+
+def quoted(text: str) -> str:
+    """A string in double quotes, as JSON and YAML have them."""
+    found = json.dumps(text, ensure_ascii=False)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", found)
+
+
+def scalar(value: Any) -> str:
+    """A string, number, boolean or null."""
+    if isinstance(value, str):
+        return value if is_plain(value) else quoted(value)
+    text = json.dumps(value, allow_nan=False)
+    if isinstance(value, float) and "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # YAML 1.1 knows no number without a point
+    return text
+
+
+def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:
+    """The lines of an object or a list that is not empty, in the order that it has."""
+    pad = " " * indent
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            key = scalar(name)
+            if len(key) <= _LONGEST_KEY:
+                yield from _entry(f"{pad}{key}:", inner, indent, isinstance(inner, Mapping))
+            else:
+                yield f"{pad}? {key}"
+                yield from _entry(f"{pad}:", inner, indent, True)
+        return
+    for inner in value:
+        if _is_nested(inner):
+            lines = yaml_lines(inner, indent + 2)
+            yield f"{pad}- {next(lines)[indent + 2 :]}"
+            yield from lines
+        else:
+            yield from _entry(f"{pad}-", inner, indent, True)
+
+
+def _entry(head: str, value: Any, indent: int, deeper: bool) -> Iterator[str]:
+    """What follows a key or a dash. Lists in objects are not indented any further."""
+    if _is_nested(value):
+        yield head
+        yield from yaml_lines(value, indent + 2 if deeper else indent)
+    elif isinstance(value, (Mapping, list, tuple)):
+        yield f"{head} {'{}' if isinstance(value, Mapping) else '[]'}"
+    elif isinstance(value, str) and is_block(value):
+        yield f"{head} {'|' if value.endswith(chr(10)) else '|-'}"
+        inner = " " * (indent + 2)
+        for line in value.removesuffix("\n").split("\n"):
+            yield f"{inner}{line}" if line else ""
+    else:
+        yield f"{head} {scalar(value)}"
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, (Mapping, list, tuple)) and len(value) > 0
+
+
+def as_yaml(tree: Mapping[str, Any]) -> str:
+    """An object as YAML."""
+    return "".join(f"{line}\n" for line in yaml_lines(tree)) if tree else "{}\n"
+
+
+def as_json(tree: Mapping[str, Any]) -> str:
+    """An object as JSON, with the same order."""
+    return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
