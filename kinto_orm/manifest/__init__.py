@@ -5,8 +5,8 @@ that is decided where all saves are. The format is kinto-wizard's. YAML needs th
 JSON needs nothing.
 """
 
+from kinto_orm.manifest.applying import ManifestPlan
 from kinto_orm.manifest.checking import Fault
-from kinto_orm.manifest.comparing import ManifestPlan
 from kinto_orm.manifest.manifest import Manifest
 
 __all__ = ["Fault", "Manifest", "ManifestPlan"]

@@ -39,7 +39,8 @@ class Fault:
     file: str = ""
 
     def __str__(self) -> str:
-        where = ", ".join(filter(None, (self.file, self.line and f"line {self.line}")))
+        line = "" if self.line is None else f"line {self.line}"
+        where = ", ".join(filter(None, (self.file, line)))
         return ": ".join(part for part in (where, self.uri, self.message) if part)
 
 
@@ -66,9 +67,13 @@ def shape(tree: Any) -> Iterator[Found]:
 
 def _objects(given: Any, kind: Kind, path: Path_, above: str) -> Iterator[Found]:
     if not isinstance(given, Mapping):
-        yield path, above, (
-            f"{kind.plural!r} maps ids to {kind.plural}, and is {{}} where there are none: "
-            f"not {given!r}"
+        yield (
+            path,
+            above,
+            (
+                f"{kind.plural!r} maps ids to {kind.plural}, and is {{}} where there are none: "
+                f"not {given!r}"
+            ),
         )
         return
     for id, entry in given.items():
@@ -242,8 +247,10 @@ def _checked(
     except InvalidData as error:
         for one in error.violations:
             path, fields = rows[one.uri.rpartition("/")[2]]
-            yield (*path, *_steps(fields, one.path)), one.uri, f"{one.path}: {one.message}".lstrip(
-                ": "
+            yield (
+                (*path, *_steps(fields, one.path)),
+                one.uri,
+                f"{one.path}: {one.message}".lstrip(": "),
             )
     except ValueError as error:
         yield where, owner, str(error)

@@ -1,25 +1,24 @@
-"""What makes a server be as a manifest says: compare, show, apply, and apply again."""
+"""What on a server differs from a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.errors import BatchError, BucketNotFound, Conflict, Forbidden, KintoError, NotFound
+from kinto_orm.errors import BucketNotFound, Forbidden, NotFound
 from kinto_orm.manifest import files
 from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.group import Group
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
-from kinto_orm.plans.streams import tracked
-from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD, Kind
-from kinto_orm.protocol.messages import Request
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, Kind
 from kinto_orm.state.comparison import same
 from kinto_orm.state.ownership import kept_fields, own_fields
 
 if TYPE_CHECKING:
+    from kinto_orm.objects.attachments import Attachment
     from kinto_orm.objects.connection import Connection
 
 #: How many writes are put into a batch at most before the next one is begun.
@@ -28,14 +27,8 @@ CHUNK = 500
 Entry = Mapping[str, Any]
 
 
-class ManifestPlan:
-    """What makes a server be as a manifest says; see :meth:`Manifest.diff`.
-
-    ``created``, ``updated`` and ``deleted`` are lists of objects, ``unchanged`` is a number.
-    ``files`` are pairs of a record and the path of its file (``None``: the file goes), and
-    ``missing`` those whose file is not here. False where nothing differed; printed, it reads
-    like a diff.
-    """
+class Comparison:
+    """A server beside a manifest: what differs, as objects that hold what they should."""
 
     def __init__(
         self,
@@ -106,8 +99,8 @@ class ManifestPlan:
         entry = self._entries[one]
         return not entry.get("data") and not entry.get("permissions")
 
-    def _create(self, one: Resource, entry: Entry) -> None:
-        """Note an object that is to be made."""
+    def _create(self, one: Any, entry: Entry) -> Any:
+        """Note an object that is to be made; returns it."""
         fields = own_fields(one.kind, entry.get("data") or {})
         fields = {
             name: value for name, value in fields.items() if name not in ("id", "last_modified")
@@ -115,6 +108,7 @@ class ManifestPlan:
         made = _new(one, fields, {k: v for k, v in (entry.get("permissions") or {}).items() if v})
         self._entries[made] = entry
         self.created.append(made)
+        return made
 
     def _settle(self, one: Resource, entry: Entry) -> None:
         """Edit an object that is there to be as the manifest says."""
@@ -169,27 +163,26 @@ class ManifestPlan:
         asked = [
             held[id] for id, entry in entries.items() if entry.get("permissions") and id in held
         ]
-        for one in asked:
-            self._entries[one] = entries[one.id]
+        for record in asked:
+            self._entries[record] = entries[record.id]
         vanished = self._load(asked)
         for id, entry in entries.items():
-            one = held.get(id)
+            one: Record | None = held.get(id)
             if one is None or one in vanished:
-                self._create(collection.record(id), entry)
-                one = self.created[-1]
+                made = self._create(collection.record(id), entry)
+                self._file(made, entry, None)
             else:
                 self._settle(one, entry)
-            self._file(one, entry, id in held)
+                self._file(one, entry, one.attachment)
         if self._delete:
             self.deleted += (one for id, one in held.items() if id not in entries)
 
-    def _file(self, record: Record, entry: Entry, there: bool) -> None:
+    def _file(self, record: Record, entry: Entry, held: Attachment | None) -> None:
         """Note what is to become of the file of a record."""
         data = entry.get("data")
         if data is None:
             return
         described = files.described(data)
-        held = record.attachment if there else None
         if described is None:
             dropped = "attachment" in data and data["attachment"] is None
             if held is not None and (dropped or self._delete):
@@ -203,156 +196,6 @@ class ManifestPlan:
                 self.files.append((record, path))
         elif now is None or described.get("hash") not in (now, None):
             self.missing.append((record, str(described["location"])))
-
-    # -- applying
-
-    def apply(self, progress: bool = False) -> int:
-        """Send what is pending, in batches, everything with ``If-Match``; how many writes it was.
-
-        Objects come before what is in them, and files last (a new record with a file is one
-        request). All of one kind are tried; then :class:`BatchError` tells what failed, and
-        calling it again sends what is left. A group or collection that the server has made
-        itself meanwhile, as reviews do, is brought to what the manifest says.
-
-        Raises :class:`KintoError` in the end if files are missing; all else was sent then.
-        """
-        written = 0
-        for kind in (BUCKET, GROUP, COLLECTION, RECORD):
-            pending = [one for one in self._unsaved() if one.kind == kind]
-            written += self._send(tracked(pending, progress and bool(pending)), deleting=False)
-        doomed = [one for one in self.deleted if not one.deleted]
-        written += self._send(tracked(doomed, progress and bool(doomed)), deleting=True)
-        left = self._files_left()
-        for record, path in tracked(left, progress and bool(left)):
-            self._attach(record, path)
-            written += 1
-        if self.missing:
-            raise KintoError(self._words_for_missing())
-        return written
-
-    def _send(self, wanted: Iterable[Resource], deleting: bool) -> int:
-        """Save or delete, in batches; all are tried."""
-        succeeded: list[Resource] = []
-        failed: list[tuple[Resource, Exception]] = []
-        chunk: list[Resource] = []
-        number = 0
-
-        def send() -> None:
-            made = [one for one in chunk if one.last_modified is None]
-            with self._connection.batch(ignore=(KintoError,)) as batch:
-                for one in chunk:
-                    if deleting:
-                        one.delete(if_exists=True, safe=True)
-                    else:
-                        one.save(safe=True)
-            chunk.clear()
-            for one, outcome in batch.results:
-                if one in made and isinstance(outcome, Conflict) and self._adopt(one, outcome):
-                    continue
-                if isinstance(outcome, Exception):
-                    failed.append((one, outcome))
-                else:
-                    succeeded.append(one)
-
-        for one in wanted:
-            number += 1
-            chunk.append(one)
-            if len(chunk) == CHUNK:
-                send()
-        if chunk:
-            send()
-        if failed:
-            raise BatchError(succeeded, failed)
-        return number
-
-    def _adopt(self, one: Resource, conflict: Conflict) -> bool:
-        """Bring to what the manifest says what the server made in the place of a new object."""
-        found = conflict.remote
-        if found is None or one.kind not in (GROUP, COLLECTION):
-            return False
-        self._edit(found, self._entries[one])
-        if found.changes:
-            found.save(safe=True)
-        self.created.remove(one)
-        self.updated.append(found)
-        return True
-
-    def _attach(self, record: Record, path: Path | None) -> None:
-        if path is None:
-            if record.attachment is not None:
-                record.attachment.delete()
-        else:
-            described = self._described[record]
-            record.attach(path, described.get("filename"), described.get("mimetype"))
-        self._attached.add(record)
-
-    # -- what is left
-
-    def _unsaved(self) -> Iterator[Resource]:
-        """What is to be saved in batches: not new records with a file, which come with it."""
-        with_file = {record for record, path in self.files if path is not None}
-        for one in self.created:
-            if one.changes and one not in with_file:
-                yield one
-        for one in self.updated:
-            if not one.deleted and one.changes:
-                yield one
-
-    def _files_left(self) -> list[tuple[Record, Path | None]]:
-        return [pair for pair in self.files if pair[0] not in self._attached]
-
-    @property
-    def pending(self) -> int:
-        """How many writes are left."""
-        doomed = sum(not one.deleted for one in self.deleted)
-        return sum(1 for _ in self._unsaved()) + doomed + len(self._files_left())
-
-    @property
-    def requests(self) -> list[Request]:
-        """The requests that ``apply()`` would send now; most go out in batches."""
-        with self._connection.dry_run() as plan:
-            missing, self.missing = self.missing, []
-            try:
-                self.apply()
-            finally:
-                self.missing = missing
-        return plan.requests
-
-    # -- showing
-
-    def __len__(self) -> int:
-        """How many objects and files differed."""
-        objects = len(self.created) + len(self.updated) + len(self.deleted)
-        return objects + len(self.files) + len(self.missing)
-
-    def __bool__(self) -> bool:
-        return len(self) > 0
-
-    def _words_for_missing(self) -> str:
-        shown = [f"{record.uri} ({location})" for record, location in self.missing[:3]]
-        more = len(self.missing) - len(shown)
-        where = "no folder was named" if self._folder is None else f"not in {self._folder}"
-        return (
-            f"the files of {len(self.missing)} records are not here ({where}): {', '.join(shown)}"
-            f"{f' and {more} more' if more else ''}"
-        )
-
-    def __repr__(self) -> str:
-        if not self:
-            return f"{self._connection.server_url}: nothing to do, {self.unchanged} unchanged"
-        create, update, delete = "to create", "to update", "to delete"
-        if not self.pending:
-            create, update, delete = "created", "updated", "deleted"
-        lines = [
-            f"{self._connection.server_url}: {len(self.created)} {create}, {len(self.updated)} "
-            f"{update}, {len(self.deleted)} {delete}, {self.unchanged} unchanged"
-        ]
-        lines += [repr(one.changes) for one in [*self.created, *self.updated] if one.changes]
-        lines += [f"deleted: {one.uri}" for one in self.deleted if not one.deleted]
-        for record, path in self._files_left():
-            lines.append(f"file: {record.uri} {'is removed' if path is None else f'← {path}'}")
-        lines += [f"file: {one.uri} is missing: {place}" for one, place in self.missing]
-        return "\n".join(lines)
 
 
 def _alike(kind: Kind, name: str, now: Any, wanted: Any) -> bool:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinto_orm.drivers.progress import tracked
 from kinto_orm.manifest import files
-from kinto_orm.plans.streams import tracked
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.ownership import own_fields
 

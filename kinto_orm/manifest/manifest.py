@@ -14,7 +14,7 @@ from kinto_orm.manifest.checking import Fault
 from kinto_orm.manifest.writing import as_json, as_yaml
 
 if TYPE_CHECKING:
-    from kinto_orm.manifest.comparing import ManifestPlan
+    from kinto_orm.manifest.applying import ManifestPlan
     from kinto_orm.objects.connection import Connection
 
 
@@ -197,7 +197,7 @@ class Manifest:
         Requests: a batch for each ``batch_max_requests`` of the objects that are named, and
         for records one list for each collection.
         """
-        from kinto_orm.manifest.comparing import ManifestPlan
+        from kinto_orm.manifest.applying import ManifestPlan
 
         self._refuse_faults()
         folder = self.attachments if attachments is None else Path(attachments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,14 +42,20 @@ def yaml_library() -> Any:
     """The library for YAML, set up to keep comments, order and quotes."""
     try:
         from ruamel.yaml import YAML
-        from ruamel.yaml.constructor import RoundTripConstructor
+        from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
     except ImportError as error:
         raise ImportError(
             f'a manifest in YAML needs ruamel.yaml: pip install "kinto-orm[manifest]" ({error})'
         ) from error
 
-    class Constructor(RoundTripConstructor):  # type: ignore[misc]
-        """JSON has no days: what looks like one is text, as in YAML 1.2."""
+    class Constructor(RoundTripConstructor):
+        """JSON has no days: what looks like one is text, as in YAML 1.2. And it has no circles."""
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            if node in self.recursive_objects:
+                words = "an alias refers to what it is in, which JSON cannot hold"
+                raise ConstructorError(None, None, words, node.start_mark)
+            return super().construct_object(node, deep=deep)
 
     Constructor.add_constructor(
         "tag:yaml.org,2002:timestamp", lambda self, node: self.construct_scalar(node)
@@ -105,16 +111,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def plain(value: Any, within: tuple[int, ...] = ()) -> Any:
+def plain(value: Any) -> Any:
     """A tree of YAML with Python's own types. What JSON does not have stays as it is."""
-    if isinstance(value, (Mapping, list)):
-        if id(value) in within:
-            raise ValueError("an alias refers to what it is in, which JSON cannot hold")
-        inner = (*within, id(value))
-        if isinstance(value, list):
-            return [plain(one, inner) for one in value]
-        return {_own(name): plain(one, inner) for name, one in value.items()}
-    return _own(value)
+    if isinstance(value, Mapping):
+        return {_own(name): plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else _own(value)
 
 
 def _own(value: Any) -> Any:
@@ -130,13 +131,14 @@ def _own(value: Any) -> Any:
 
 
 def _yaml_lines(marked: Any, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
-    if not hasattr(marked, "lc"):
+    if not isinstance(marked, (Mapping, list)) or not hasattr(marked, "lc"):
         return
     yield path, marked.lc.line + 1
-    keyed = isinstance(marked, Mapping)
-    for name, value in marked.items() if keyed else enumerate(marked):
+    inside: Any = marked.items() if isinstance(marked, Mapping) else enumerate(marked)
+    found = marked.lc.key if isinstance(marked, Mapping) else marked.lc.item
+    for name, value in inside:
         try:
-            line = (marked.lc.key(name) if keyed else marked.lc.item(name))[0] + 1
+            line = found(name)[0] + 1
         except (KeyError, AttributeError, TypeError):  # it is merged from elsewhere
             line = marked.lc.line + 1
         inner = (*path, _own(name))
@@ -181,10 +183,3 @@ def _json_lines(text: str) -> Iterator[tuple[Path_, int]]:
             yield tuple(open_), line  # type: ignore[arg-type]
         elif kinds and kinds[-1] == "[":
             yield tuple(open_), line  # type: ignore[arg-type]
-
-
-def at_path(tree: Any, path: Sequence[str | int]) -> Any:
-    """What is there in a tree."""
-    for step in path:
-        tree = tree[step]
-    return tree

@@ -20,7 +20,9 @@ _NUMBER = re.compile(r"[0-9][0-9eExXoObBtTzZ.:_+, -]*\Z|0[xX][0-9a-fA-F_]*\Z")
 #: What has to be escaped in quotes although JSON does not do it.
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 #: Text in lines that may stand as it is, with an indentation.
-_BLOCK = re.compile(r"(?!\s)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*\Z")
+_BLOCK = re.compile(
+    r"(?!\s)[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*\Z"
+)
 #: The longest key that YAML takes without a mark in front.
 _LONGEST_KEY = 120
 
