@@ -39,7 +39,7 @@ MAX_BYTES = 72
 _SHOWN = encode({"data": {"password": None}})
 
 
-@attrs.frozen
+@attrs.define
 class PasswordRequest(Request):
     """A request with a password that only the wire sees; it pickles without."""
 

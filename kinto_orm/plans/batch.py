@@ -16,7 +16,7 @@ from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
 from kinto_orm.plans.objects import edits_of
 from kinto_orm.plans.operations import Operation, chunks, next_round
 from kinto_orm.plans.server import Server
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, put_in_queue, queue_of
 
 #: How many objects go into an envelope where the server has no bound.
 CHUNK = 1000
@@ -39,96 +39,110 @@ class Queue:
 
     _server: Server
     results: list[tuple[Any, Any]] = attrs.field(factory=list, init=False)
-    waiting: int = attrs.field(default=0, init=False)  # how many requests are to be sent
+    waiting: int = attrs.field(default=0, init=False)  # how many operations have not ended
     _queue: list[Operation] = attrs.field(factory=list, init=False)
-    _last: dict[int, Operation] = attrs.field(factory=dict, init=False)
+    _last: dict[int, Operation] = attrs.field(factory=dict, init=False)  # of each object
     _unforgiven: bool = attrs.field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def add(self, verb: Verb, ignore: tuple[type[Exception], ...] = (), since: int = 0) -> None:
         """Queue a verb. A second save of an object takes the place of the first.
 
-        ``since`` is where the innermost block begins: what is before stays as it is.
+        ``since`` is where the innermost block begins: what is before stays as it is. Raises
+        what is wrong with the call; nothing is queued then.
         """
         document = verb.document
-        if document._queued_in is not None and document._queued_in is not self:
+        queue = queue_of(document)
+        operation = Operation(verb, document, ignore)
+        if queue is None:
+            operation.start()
+            self._append(operation)
+        elif queue is self:
+            self._add_to(self._last[id(document)], operation, since)
+        else:
             raise ValueError(
                 f"{document.uri} is in another batch that is still open; end that one first"
             )
-        earlier = None if document._queued_in is None else self._last[id(document)]
-        operation = Operation(verb, ignore)
-        if earlier is None:
-            operation.start()
-            self._enqueue(operation)
-        elif (
-            verb.name == earlier.verb.name == "save"
-            and earlier.steps is not None
-            and earlier.place >= since
-        ):
+
+    def _add_to(self, earlier: Operation, operation: Operation, since: int) -> None:
+        """Queue another operation on the same object."""
+        verb = operation.verb
+        both_save = verb.name == earlier.verb.name == "save" and earlier.steps is not None
+        if both_save and earlier.place >= since:
             operation.start()
             earlier.close()
-            self.waiting -= operation.ended
             operation.place = earlier.place
             self._queue[operation.place] = operation
-        else:
-            operation.rehearse()
-            if verb.name == "refresh":  # what is edited from now on is not to be dropped
-                options = {**verb.options, "dropped": edits_of(document)}
-                operation.verb = attrs.evolve(verb, options=options)
-            operation.after = earlier  # what to send depends on how that one ends
-            self._enqueue(operation)
-        self._keep_in_mind(operation)
+            self.waiting -= operation.ended
+            self._keep_in_mind(operation)
+            return
+        operation.rehearse()
+        if verb.name == "refresh":  # what is edited from now on is not to be dropped
+            options = {**verb.options, "dropped": edits_of(operation.document)}
+            operation.verb = attrs.evolve(verb, options=options)
+        operation.after = earlier  # what to send depends on how that one ends
+        self._append(operation)
 
-    def _enqueue(self, operation: Operation) -> None:
+    def _append(self, operation: Operation) -> None:
         operation.place = len(self._queue)
         self._queue.append(operation)
-        self.waiting += not operation.ended
+        if not operation.ended:
+            self.waiting += 1
+            self._keep_in_mind(operation)
 
     def _keep_in_mind(self, operation: Operation) -> None:
-        document = operation.verb.document
+        """Note the last operation on an object, if it has not ended."""
+        document = operation.document
         if operation.ended:
             self._last.pop(id(document), None)
-            document._queued_in = None
+            put_in_queue(document, None)
         else:
             self._last[id(document)] = operation
-            document._queued_in = self
+            put_in_queue(document, self)
 
     def drop(self, since: int = 0) -> None:
-        """Forget what was queued since a position; nothing of it was sent."""
+        """Forget what was queued since a position; nothing of it is sent."""
         for operation in self._queue[since:]:
-            operation.close()
-            operation.document._queued_in = None
+            if not operation.ended:
+                operation.close()
+            put_in_queue(operation.document, None)
         del self._queue[since:]
         self._last.clear()
         for operation in self._queue:
             self._keep_in_mind(operation)
-        self.waiting = sum(not operation.ended for operation in self._queue)
+        self.waiting = len([operation for operation in self._queue if not operation.ended])
 
     def send(self) -> Steps[None]:
-        """Send all that is queued, in as few requests as the server allows."""
+        """Send all that is queued, in as few requests as the server allows.
+
+        Notes what became of each, also where something interrupts it: what was not sent by
+        then is dropped.
+        """
         try:
             left = self._queue
             while left:
                 for operation in left:
-                    operation.begin()
-                    if operation.other is not None:
-                        yield from operation.settle()
+                    if operation.request is None and not operation.ended:
+                        yield from operation.begin()
                 ready = next_round(left)
                 if not ready:
                     break
                 size = (yield from self._server.batch_size()) if len(ready) > 1 else 1
                 for chunk in chunks(ready, size):
                     requests = [one.request for one in chunk if one.request is not None]
-                    documents = [one.verb.document for one in chunk]
-                    outcomes = yield Envelope(requests, documents)
+                    outcomes = yield Envelope(requests, [one.document for one in chunk])
                     for operation, outcome in zip(chunk, outcomes, strict=True):
                         operation.go_on(outcome)
                 left = [operation for operation in left if not operation.ended]
+        finally:
             for operation in self._queue:
                 error = operation.error
                 if error is not None and not isinstance(error, operation.ignore):
                     self._unforgiven = True
-                self._note(operation.verb.document, error)
-        finally:
+                if operation.ended:
+                    self._note(operation.document, error)
             self.drop()
 
     def finish(self) -> Steps[None]:
@@ -137,34 +151,29 @@ class Queue:
         if self._unforgiven:
             raise self.error()
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
     def _note(self, document: Document, error: Exception | None) -> None:
         self.results.append((document, document if error is None else error))
 
     def error(self) -> BatchError:
+        """What tells which objects failed, and which did not."""
         failed = [(one, end) for one, end in self.results if isinstance(end, Exception)]
         return BatchError([one for one, end in self.results if one is end], failed)
 
 
-# -- batches without an end
-
-
 @attrs.define(eq=False)
-class Endless(Queue):
-    """A batch for any number of objects: it keeps failures, and counts the rest."""
+class CountingQueue(Queue):
+    """A queue for any number of objects: it keeps failures, and counts the rest."""
 
     count: int = attrs.field(default=0, init=False)
     failed: list[tuple[Any, Exception]] = attrs.field(factory=list, init=False)
     _succeeded: list[weakref.ref[Any]] = attrs.field(factory=list, init=False)
     _room: int = attrs.field(default=CHUNK, init=False)  # for so many of them
 
-    def _enqueue(self, operation: Operation) -> None:
+    def _append(self, operation: Operation) -> None:
         if operation.ended:  # nothing to send: no need to hold on to it
-            self._note(operation.verb.document, None)
+            self._note(operation.document, None)
         else:
-            Queue._enqueue(self, operation)
+            super()._append(operation)
 
     def _note(self, document: Document, error: Exception | None) -> None:
         if error is not None:
@@ -189,7 +198,7 @@ def write_all(server: Server, wanted: Verbs) -> Steps[int]:
     what was sent before stays, what was not is not sent, and failures until then are the cause
     of the exception.
     """
-    queue = Endless(server)
+    queue = CountingQueue(server)
     full = 2  # the server is asked how many it takes when there are two
 
     def add(verb: Verb) -> bool:

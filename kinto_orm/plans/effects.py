@@ -128,7 +128,7 @@ class Over:
     steps: Steps[Any]
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Verb:
     """A verb on one object, not begun yet: an effect of its own.
 

@@ -29,44 +29,41 @@ class Operation:
     """One verb of a batch: its plan, the request that waits to be sent, how it ended."""
 
     verb: Verb
+    document: Document
     ignore: tuple[type[Exception], ...]
     after: Operation | None = None  # an earlier one on the same object
     place: int = 0  # in the queue
     steps: Steps[Any] | None = None
     request: Request | None = None
     other: Effect | None = None  # what it wants instead, before it has a request
+    unsettled: bool = True  # whether it takes more than the request that it has now
     error: Exception | None = None
     ended: bool = False
 
-    @property
-    def document(self) -> Document:
-        return self.verb.document
-
     def start(self) -> None:
         """Run the plan to its first effect. Raises what is wrong with the call."""
-        self.steps = self.verb.steps(BATCHED)
+        verb = self.verb
+        self.steps = steps = verb.plan(BATCHED, self.document, **verb.options)
         try:
-            self._wants(next(self.steps))
+            self._wants(next(steps))
         except StopIteration:
-            self.ended = True
+            self._end()
 
     def rehearse(self) -> None:
         """Start and forget it, for what is wrong with the call to be raised there."""
         self.start()
         self.close()
         self.steps = self.request = self.other = None
-        self.ended = False
+        self.unsettled, self.ended = True, False
 
-    def begin(self) -> None:
-        """Start what waited for an earlier operation, if that has ended."""
-        if self.steps is None and not self.ended and (self.after is None or self.after.ended):
+    def begin(self) -> Steps[None]:
+        """Start what waited for an earlier operation, if that has ended, and have all
+        effects carried out that cannot travel, up to the first request."""
+        if self.steps is None and (self.after is None or self.after.ended):
             try:
                 self.start()
             except Exception as error:  # whatever it is, it is this operation's result
                 self._fail(error)
-
-    def settle(self) -> Steps[None]:
-        """Have all effects carried out that cannot travel, up to the next request."""
         while self.other is not None:
             try:
                 outcome = yield self.other
@@ -79,9 +76,9 @@ class Operation:
         """Give the plan what it waited for, and take what it wants next, if anything."""
         assert self.steps is not None
         try:
-            if type(outcome) is Response:
+            if type(outcome) is Response:  # nearly always
                 self._wants(self.steps.send(outcome))
-            elif isinstance(outcome, Collected):
+            elif isinstance(outcome, Collected):  # what follows would depend on the answer
                 self.close()
                 self._end()
             elif isinstance(outcome, Exception):
@@ -93,27 +90,21 @@ class Operation:
         except Exception as error:  # whatever it is, it is this operation's result
             self._fail(error)
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether it takes more than the request that it has now: one that reads first."""
-        if self.ended:
-            return False
-        return self.request is None or (
-            self.request.method in READING and self.verb.name != "refresh"
-        )
-
     def close(self) -> None:
+        """End the plan where it is. What it was about to send is not sent."""
         if self.steps is not None:
             self.steps.close()
 
     def _wants(self, effect: Effect) -> None:
         if isinstance(effect, Request):
             self.request, self.other = effect, None
+            # A plan that reads goes on with a write; a refresh ends with its answer.
+            self.unsettled = effect.method in READING and self.verb.name != "refresh"
         else:
-            self.request, self.other = None, effect
+            self.request, self.other, self.unsettled = None, effect, True
 
     def _end(self) -> None:
-        self.request, self.other, self.ended = None, None, True
+        self.request, self.other, self.unsettled, self.ended = None, None, False, True
 
     def _fail(self, error: Exception) -> None:
         self._end()
@@ -126,9 +117,8 @@ def next_round(queue: list[Operation]) -> list[Operation]:
     An operation waits for those before it that read first, or that wait themselves, if
     they are on the same object, on one around it or on one in it.
     """
-    ready = [operation for operation in queue if operation.request is not None]
     if not any(operation.unsettled for operation in queue):
-        return ready
+        return [operation for operation in queue if not operation.ended]
     ready = []
     waiting: set[str] = set()
     around: set[str] = set()  # what something that waits is in
@@ -155,7 +145,7 @@ def chunks(ready: list[Operation], size: int) -> Iterator[list[Operation]]:
         assert request is not None
         apart = not fits(request)
         # Kinto removes the children of what a batch deletes at the end of the batch.
-        reborn = emptied and not emptied.isdisjoint(_with_parents(request.uri))
+        reborn = bool(emptied) and not emptied.isdisjoint(_with_parents(request.uri))
         if chunk and (apart or reborn or len(chunk) == size):
             yield chunk
             chunk, emptied = [], set()

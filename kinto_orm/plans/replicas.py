@@ -10,7 +10,7 @@ import attrs
 from kinto_orm.errors import NotFound
 from kinto_orm.plans import lists as paging
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.batch import Endless
+from kinto_orm.plans.batch import CountingQueue
 from kinto_orm.plans.effects import Steps, Verb, gathered
 from kinto_orm.plans.feeds import Progress
 from kinto_orm.plans.server import Server
@@ -138,7 +138,7 @@ def load_permissions(server: Server, objects: Iterable[D], at_once: int = 1) -> 
 
 
 def _load_chunk(server: Server, objects: list[D]) -> Steps[list[D]]:
-    queue = Endless(server)
+    queue = CountingQueue(server)
     for one in objects:
         queue.add(Verb("load permissions", one, plans.load_permissions), (NotFound,))
     yield from queue.finish()

@@ -5,8 +5,8 @@ See "Batch operations" in Kinto's API reference.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from json.encoder import encode_basestring_ascii as _string
 from typing import Any
 
 from kinto_orm.errors import InvalidResponse
@@ -14,8 +14,6 @@ from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.replies import error_for, may_be_done
 
 BATCH = "/batch"
-
-_string = json.JSONEncoder().encode
 
 _DICT, _INT = frozenset({dict}), frozenset({int})
 
@@ -94,20 +92,19 @@ def _standing(reported: Response, part: Response) -> Response:
 
 
 def _envelope(requests: Sequence[Request]) -> Request:
-    content = b'{"requests":[%s]}' % b",".join(map(_part, requests))
-    return Request("POST", BATCH, content=content)
+    return Request(
+        "POST", BATCH, content=f'{{"requests":[{",".join(map(_part, requests))}]}}'.encode()
+    )
 
 
-def _part(request: Request) -> bytes:
+def _part(request: Request) -> str:
     # Piece by piece: an encoder for each head costs more than all the rest of it.
-    part = f'{{"method":"{request.method}","path":{_string(request.target)}'
-    if request.headers:
-        headers = [f"{_string(name)}:{_string(value)}" for name, value in request.headers.items()]
-        part = f'{part},"headers":{{{",".join(headers)}}}'
-    if request.content is None:
-        return f"{part}}}".encode()
-    # The body was encoded when the request was planned.
-    return b'%s,"body":%s}' % (part.encode(), request.content)
+    headers = ""
+    for name, value in request.headers.items():
+        headers += f"{',' if headers else ''}{_string(name)}:{_string(value)}"
+    head = f'"method":"{request.method}","path":{_string(request.target)},"headers":{{{headers}}}'
+    content = request.content  # the body, encoded when the request was planned
+    return f"{{{head}}}" if content is None else f'{{{head},"body":{content.decode()}}}'
 
 
 def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
@@ -120,11 +117,10 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
         or not _DICT.issuperset([type(part.get("headers", {})) for part in parts])
     ):
         raise InvalidResponse(response, "the answer is not that of a Kinto batch")
-    return list(map(_answer, requests, _sharing(parts)))
-
-
-def _answer(request: Request, part: dict[str, Any]) -> Response:
-    return Response(part["status"], _Headers(part.get("headers", {})), part.get("body"), request)
+    return [
+        Response(part["status"], _Headers(part.get("headers", {})), part.get("body"), request)
+        for request, part in zip(requests, _sharing(parts), strict=True)
+    ]
 
 
 class _Headers(Mapping[str, str]):

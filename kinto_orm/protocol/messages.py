@@ -38,7 +38,7 @@ class Stream(Protocol):
         """What it says, as Python values, for somebody to read."""
 
 
-@attrs.frozen
+@attrs.define  # and never changed: frozen, it would take several times as long to make
 class Request:
     """One request: ``uri`` is the path below the server's URL, ``query`` is already encoded.
 

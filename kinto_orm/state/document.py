@@ -6,9 +6,10 @@ tell it what the server answered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from enum import Enum, auto
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import attrs
@@ -429,3 +430,12 @@ class Document:
         if path in (("id",), ("last_modified",)):  # never among the data
             return False
         return not self._known_at(path[:-1]).covers(path[-1])
+
+
+#: The open batch that has a request for this object, or ``None``.
+queue_of: Callable[[Document], object | None] = attrgetter("_queued_in")
+
+
+def put_in_queue(document: Document, queue: object | None) -> None:
+    """Note which open batch has a request for the object; ``None`` when it is over."""
+    document._queued_in = queue
