@@ -58,14 +58,14 @@ from kinto_orm.version import __version__
 
 if typing.TYPE_CHECKING:
     from kinto_orm.network.browser_login import BrowserOAuth
-    from kinto_orm.objects.access import PermissionEntry
     from kinto_orm.objects.accounts import Account, Accounts
     from kinto_orm.objects.attachments import Attachment
     from kinto_orm.objects.changesets import Changeset
-    from kinto_orm.objects.history import HistoryEntry
     from kinto_orm.objects.review import Review
     from kinto_orm.objects.sync import SyncPlan
+    from kinto_orm.plans.access import PermissionEntry
     from kinto_orm.plans.batch import Batch
+    from kinto_orm.plans.history import HistoryEntry
     from kinto_orm.state.changes import Changes
     from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
     from kinto_orm.state.tombstones import Tombstone
@@ -150,10 +150,10 @@ _LATER = {
     "BrowserOAuth": "network.browser_login",
     "Changes": "state.changes",
     "Changeset": "objects.changesets",
-    "HistoryEntry": "objects.history",
+    "HistoryEntry": "plans.history",
     "JSONPatch": "state.patches",
     "MergePatch": "state.patches",
-    "PermissionEntry": "objects.access",
+    "PermissionEntry": "plans.access",
     "Review": "objects.review",
     "SyncPlan": "objects.sync",
     "Tombstone": "state.tombstones",

@@ -40,6 +40,9 @@ T = TypeVar("T")
 class Driver(BaseDriver[Pool]):
     """Runs plans over the network of one connection."""
 
+    #: What lets so many seconds pass, if it is not a mere sleep.
+    pause: Callable[[float], Any] | None = None
+
     def __init__(self, transport: Transport[Pool], server: Server) -> None:
         super().__init__(transport, server)
         self._leaf = Leaf(transport.pool)
@@ -116,7 +119,7 @@ class Driver(BaseDriver[Pool]):
         if isinstance(effect, Ask):
             return effect.function(*effect.arguments)
         if isinstance(effect, Sleep):
-            return time.sleep(effect.seconds)
+            return (self.pause or time.sleep)(effect.seconds)
         if isinstance(effect, Offload):
             return effect.function()
         if isinstance(effect, Fetch):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from kinto_orm.objects import schemas
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.group import Group
-from kinto_orm.objects.listing import Listing, required_iterable
+from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.resource import Resource
 from kinto_orm.objects.schemas import Stored
 from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET
 
@@ -132,7 +133,8 @@ class Bucket(Resource):
         safe: bool | None = None,
     ) -> Collection:
         """Delete one collection and its records: one DELETE."""
-        return self.collections._delete_one(id, if_match, if_exists, safe)
+        doomed = place_of(self.collections).member(id)
+        return doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
 
     def delete_collections(
         self,
@@ -146,8 +148,19 @@ class Bucket(Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import delete_each
+
         wanted = required_iterable(collections, "delete_collections", "bucket.collections.delete()")
-        return self.collections._delete_each(wanted, if_exists, ignore, progress)
+        return self.connection._driver.run_long(
+            delete_each(
+                place_of(self.collections),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                if_exists=if_exists,
+                ignore=ignore,
+            )
+        )
 
     # -- groups
 
@@ -189,7 +202,8 @@ class Bucket(Resource):
         safe: bool | None = None,
     ) -> Group:
         """Delete one group: one DELETE."""
-        return self.groups._delete_one(id, if_match, if_exists, safe)
+        doomed = place_of(self.groups).member(id)
+        return doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
 
     def delete_groups(
         self,
@@ -203,8 +217,19 @@ class Bucket(Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import delete_each
+
         wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()")
-        return self.groups._delete_each(wanted, if_exists, ignore, progress)
+        return self.connection._driver.run_long(
+            delete_each(
+                place_of(self.groups),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                if_exists=if_exists,
+                ignore=ignore,
+            )
+        )
 
     # -- batches
 

@@ -18,6 +18,7 @@ from kinto_orm.errors import (
 )
 from kinto_orm.objects.record import Record
 from kinto_orm.plans.effects import Fetch, Steps
+from kinto_orm.plans.listing import place_of
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol import signatures
 from kinto_orm.protocol.messages import Request, Response
@@ -180,9 +181,9 @@ class Changeset:
 
     @records.default
     def _records(self) -> list[Record]:
-        listing = self.collection.records
+        each = place_of(self.collection.records).each
         # Copies: a listed object takes its row apart, and verify() needs it whole.
-        return [listing._item(dict(row)) for row in self._rows if not row.get("deleted")]
+        return list(each([dict(row) for row in self._rows if not row.get("deleted")]))
 
     @tombstones.default
     def _tombstones(self) -> list[Tombstone]:

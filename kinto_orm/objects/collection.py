@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kinto_orm.errors import Forbidden, Unauthorized
 from kinto_orm.objects import schemas
-from kinto_orm.objects.listing import required_iterable
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
 from kinto_orm.objects.resource import Resource
 from kinto_orm.objects.schemas import Stored
 from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id, check_parent
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION
 
@@ -90,7 +90,7 @@ class Collection(Resource):
         self, record: Record, safe: bool | None = None, on_conflict: OnConflict = None
     ) -> Record:
         """Save a record of this collection. See :meth:`Resource.save`."""
-        return self.records._own(record).save(safe=safe, on_conflict=on_conflict)
+        return place_of(self.records).own(record).save(safe=safe, on_conflict=on_conflict)
 
     def save_records(
         self,
@@ -108,8 +108,19 @@ class Collection(Resource):
         now saved. Requests: ceil(changed records / the server's batch size), and one for
         that size, once for each connection.
         """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import save_each
+
         wanted = required_iterable(records, "save_records", "collection.records.delete()")
-        return self.records._save_each(wanted, on_conflict, ignore, progress)
+        return self.connection._driver.run_long(
+            save_each(
+                place_of(self.records),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                on_conflict=on_conflict,
+                ignore=ignore,
+            )
+        )
 
     def delete_record(
         self,
@@ -120,7 +131,8 @@ class Collection(Resource):
         safe: bool | None = None,
     ) -> Record:
         """Delete one record: one DELETE. See :meth:`Resource.delete`."""
-        return self.records._delete_one(id, if_match, if_exists, safe)
+        doomed = place_of(self.records).member(id)
+        return doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
 
     def delete_records(
         self,
@@ -134,8 +146,19 @@ class Collection(Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import delete_each
+
         wanted = required_iterable(records, "delete_records", "collection.records.delete()")
-        return self.records._delete_each(wanted, if_exists, ignore, progress)
+        return self.connection._driver.run_long(
+            delete_each(
+                place_of(self.records),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                if_exists=if_exists,
+                ignore=ignore,
+            )
+        )
 
     # -- files
 

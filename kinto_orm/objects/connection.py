@@ -18,10 +18,11 @@ from kinto_orm.network.options import Hooks, Options, checked_url
 from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
 from kinto_orm.objects.bucket import Bucket
-from kinto_orm.objects.listing import Listing, required_iterable
+from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.server import Server
 from kinto_orm.plans import server as operators
 from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id
 
 if TYPE_CHECKING:
@@ -277,7 +278,8 @@ class Connection(Server):
         safe: bool | None = None,
     ) -> Bucket:
         """Delete one bucket and all that is in it: one DELETE."""
-        return self.buckets._delete_one(id, if_match, if_exists, safe)
+        doomed = place_of(self.buckets).member(id)
+        return doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
 
     def delete_buckets(
         self,
@@ -291,8 +293,19 @@ class Connection(Server):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import delete_each
+
         wanted = required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
-        return self.buckets._delete_each(wanted, if_exists, ignore, progress)
+        return self._driver.run_long(
+            delete_each(
+                place_of(self.buckets),
+                tracked(wanted, progress),
+                safe=self.safe,
+                if_exists=if_exists,
+                ignore=ignore,
+            )
+        )
 
 
 def connect(server_url: str | None, auth: Any) -> Connection:

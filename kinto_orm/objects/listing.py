@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
 from kinto_orm.errors import NotFound
 from kinto_orm.objects.lists import LazyList
-from kinto_orm.plans import conflicts
-from kinto_orm.plans import lists as paging
+from kinto_orm.plans import conflicts, pages
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.effects import Verb
-from kinto_orm.plans.operations import error_types
-from kinto_orm.protocol.ids import check_id
-from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.plans.listing import ListingBase
 from kinto_orm.protocol.messages import ALONE
-from kinto_orm.protocol.timestamps import timestamp
-from kinto_orm.state.document import Document
-from kinto_orm.state.writes import WHOLE, Known
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from kinto_orm.objects.feeds import ChangeFeed
     from kinto_orm.objects.history import Past
     from kinto_orm.objects.resource import Resource
     from kinto_orm.objects.sync import RowsPlan
-    from kinto_orm.plans.feeds import ChangeFeed
+    from kinto_orm.plans.conflicts import OnConflict
     from kinto_orm.plans.operations import Ignored
     from kinto_orm.state.tombstones import Tombstone
 
@@ -39,53 +31,13 @@ L = TypeVar("L", bound="Listing[Any]")
 
 
 @attrs.frozen(eq=False, repr=False)
-class Listing(LazyList[R]):
+class Listing(ListingBase[R], LazyList[R]):
     """The buckets of a server, the collections or groups of a bucket, the records of a collection.
 
     A :class:`LazyList` of objects that know their data but not their permissions.
     """
 
-    parent: Document | None
-    item: type[R]
-    permissions: bool = attrs.field(default=False, kw_only=True)
-
-    @property
-    def uri(self) -> str:
-        above = self.parent.uri if self.parent is not None else ""
-        return f"{above}/{self.item.kind.plural}"
-
-    def __repr__(self) -> str:
-        return f"<{self.item.kind.plural} of {self.connection.server_url}{self.uri}>"
-
     # -- reading
-
-    def _item(self, row: dict[str, Any]) -> R:
-        return next(self._listed([row]))
-
-    def _as_dict(self, item: R) -> dict[str, Any]:
-        return item.to_dict()
-
-    def _items(self, rows: list[dict[str, Any]]) -> Iterable[R]:
-        return self._permitted(rows) if self.permissions else self._listed(rows)
-
-    def _listed(self, rows: list[dict[str, Any]]) -> Iterator[R]:
-        """Each row as an object, which takes it away: what was used may go."""
-        kind, parent, connection = self.item, self.parent, self.connection
-        known = WHOLE if self.query.fields is None else Known(self.query.fields)
-        rows.reverse()
-        while rows:
-            item: R = kind.__new__(kind)
-            item._start_listed(rows.pop(), parent, connection, known)
-            yield item
-
-    def _permitted(self, rows: list[dict[str, Any]]) -> Iterator[R]:
-        from kinto_orm.plans.replicas import load_permissions
-
-        size = self.connection._driver.run(self.connection._driver.server.batch_size()) or len(rows)
-        for start in range(0, len(rows), size):
-            items = list(self._listed(rows[start : start + size]))
-            self.connection._driver.run(load_permissions(self.connection._driver.server, items))
-            yield from items
 
     @overload
     def __getitem__(self, wanted: str) -> R: ...
@@ -95,29 +47,10 @@ class Listing(LazyList[R]):
         """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list."""
         if isinstance(wanted, slice):
             return self._sliced(wanted)
-        if isinstance(wanted, int):
-            raise TypeError(
-                f"lists have no positions: write .first() for the first object, "
-                f"list[:{wanted + 1 if wanted >= 0 else 'n'}] for the first few, "
-                "list['id'] for the one with that id"
-            )
-        reference = self._reference(wanted)
-        self.connection._driver.run(
-            plans.refresh(ALONE, reference, only=None, params=None)
-        )  # never queued
-        return reference
-
-    def __setitem__(self, wanted: object, value: object) -> NoReturn:
-        raise TypeError(
-            "a list is not assigned to: create(…) makes an object, update_or_create(id, data=…) "
-            "makes it or sets its fields, and what was read is changed by its own save()"
-        )
-
-    def __delitem__(self, wanted: object) -> NoReturn:
-        raise TypeError(
-            "nothing is deleted from a list with del: list[id].delete() deletes an object, "
-            "filter(…).delete() all that match"
-        )
+        asked = self._asked_for(wanted)
+        # Never queued: a batch of the caller's holds writes.
+        self.connection._driver.run(plans.refresh(ALONE, asked, only=None, params=None))
+        return asked
 
     @overload
     def get(self, id: str) -> R | None: ...
@@ -132,17 +65,8 @@ class Listing(LazyList[R]):
 
     def __contains__(self, wanted: object) -> bool:
         """Whether an id (or an object) is there: one HEAD."""
-        if isinstance(wanted, Document):
-            if not self._holds(wanted):
-                return False
-            wanted = wanted.id  # asked as the user of this list, not as that of the object
-        return self._reference(wanted).exists()
-
-    # -- narrowing
-
-    def with_permissions(self: L) -> L:
-        """With permissions: fetched in batches, one request for each ``batch_max_requests``."""
-        return attrs.evolve(self, permissions=True)
+        sought = self._sought(wanted)
+        return sought is not None and self.connection._driver.run(plans.exists(sought))
 
     # -- at other times
 
@@ -153,22 +77,9 @@ class Listing(LazyList[R]):
         missed: see :class:`ChangeFeed`. It ends with what had changed when it was begun. Of a
         list with filters or an order it raises ``ValueError``: tombstones have no fields.
         """
-        from kinto_orm.plans.feeds import ChangeFeed, Position
+        from kinto_orm.objects.feeds import ChangeFeed
 
-        self._refuse_part("changes", "deletions have no fields to filter by; filter what you get")
-        self._refuse_order("changes", "oldest first")
-        if since is not None and not isinstance(since, Position):
-            since = timestamp(since, "since")
-        return ChangeFeed(self, max(since or 0, self.query.since or 0))
-
-    def _refuse_part(self, verb: str, reason: str) -> None:
-        query = self.query
-        if query.filters or query.start or query.stop is not None:
-            raise ValueError(f"{verb}() takes the whole list, without filters and slices: {reason}")
-
-    def _refuse_order(self, verb: str, order: str) -> None:
-        if self.query.sort is not None:
-            raise ValueError(f"{verb}() gives the list {order}: not after order_by()")
+        return ChangeFeed(self.connection._driver, self._feed(since), self._permissions)
 
     def at(self, moment: Any) -> Past[R]:
         """The records as they were at a moment, newest first, rebuilt from the history.
@@ -180,17 +91,9 @@ class Listing(LazyList[R]):
         """
         from kinto_orm.objects.history import Past
 
-        if self.item.kind != RECORD:
-            raise TypeError(f"only records can be rebuilt from the history, not {self.uri}")
-        self._refuse_part("at", "filter what you get")
-        self._refuse_order("at", "newest first")
-        if self.query.params:
-            raise ValueError(
-                "at() reads the history, which does not know the arguments of with_params(): "
-                f"{', '.join(self.query.params)}"
-            )
+        when = self._moment(moment)
         self.connection.requires("history")
-        return Past(self, timestamp(moment, "at"))
+        return Past(self._place, self.query, self._permissions, when)
 
     # -- writing
 
@@ -208,8 +111,10 @@ class Listing(LazyList[R]):
         Without an id (in ``data`` neither) it gets a UUID 4. An id that is taken is a
         :class:`Conflict`; with ``if_not_exists`` the object that is there is returned.
         """
-        made = self._made(id, {} if data is None else data, permissions)
-        made._create(if_not_exists, safe)
+        made = self._new(id, data, permissions)
+        safe = self.connection.safe if safe is None else safe
+        options = {"safe": safe, "if_not_exists": if_not_exists}
+        self.connection._driver.perform(Verb("create", made, plans.create, options))
         return made
 
     def get_or_create(
@@ -222,7 +127,7 @@ class Listing(LazyList[R]):
 
         One PUT: its refusal brings what exists.
         """
-        made = self._made(id, {} if data is None else data, permissions)
+        made = self._new(id, data, permissions)
         steps = plans.create(ALONE, made, safe=True, if_not_exists=True)
         created = self.connection._driver.run(steps, made)
         return made, created is not False  # None: a dry run took the request
@@ -238,11 +143,7 @@ class Listing(LazyList[R]):
         One PUT, and where the object exists a PATCH of what differs, with ``If-Match``. Both
         again where somebody else is faster, some thirty times before it is a ``Conflict``.
         """
-
-        def made() -> R:
-            return self._made(id, {} if data is None else data, permissions)
-
-        first = made()
+        first = self._new(id, data, permissions)
         ended = self.connection._driver.run(
             conflicts.update_or_create(
                 ALONE,
@@ -250,7 +151,7 @@ class Listing(LazyList[R]):
                 data=data or {},
                 permissions=permissions or {},
                 safe=self.connection.safe,
-                anew=made,
+                anew=lambda: self._new(id, data, permissions),
             ),
             first,
         )
@@ -268,16 +169,40 @@ class Listing(LazyList[R]):
 
         Takes an iterator of any length, in constant memory. Returns how many there are now.
         """
-        options = {"safe": self.connection.safe, "if_not_exists": if_not_exists}
-        return self._write_each(
-            "create",
-            plans.create,
-            rows,
-            lambda row: self._made(None, row, None),
-            options,
-            ignore,
-            progress,
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import create_each
+
+        number: int = self.connection._driver.run_long(
+            create_each(
+                self._place,
+                tracked(rows, progress),
+                safe=self.connection.safe,
+                if_not_exists=if_not_exists,
+                ignore=ignore,
+            )
         )
+        return number
+
+    def update(self, fields: Mapping[str, Any] = {}, /, **named: Any) -> int:
+        """Set these fields in everything that matches; how many objects that are.
+
+        ``filter(done=False).update(done=True)``. Whole top-level fields only, nothing else is
+        read or written: one GET for each page of ids, then a PATCH for each match, in batches.
+        What somebody else changed in between is set only if it still matches, which takes
+        some more requests; with ``safe=False`` on the connection that is not looked at. What
+        was deleted meanwhile is not counted. Not after ``limit()`` or a slice. All are tried;
+        then :class:`BatchError` tells what failed. In an open batch the writes are queued.
+
+        Raises ``ValueError`` and ``TypeError`` for what cannot be a field, before any request.
+        """
+        from kinto_orm.plans import updates
+
+        wanted = updates.fields_to_set(fields, named)
+        query = self._matches("update")
+        safe = self.connection.safe
+        steps = updates.update(self._place, query, wanted, safe=safe)
+        number: int = self.connection._driver.run_long(steps)
+        return number
 
     def delete(self) -> list[Tombstone]:
         """Delete everything that matches; one DELETE for as much as the server takes at once.
@@ -288,9 +213,7 @@ class Listing(LazyList[R]):
         """
         from kinto_orm.state.tombstones import Tombstone
 
-        self._refuse_slice()
-        query = attrs.evolve(self.query, fields=None, sort=None)
-        rows = self.connection._driver.run(paging.delete_matches(self.uri, query))
+        rows = self.connection._driver.run(pages.delete_matches(self.uri, self._matches("delete")))
         if rows is None:  # a dry run took the request
             return []
         return [Tombstone(row["id"], row["last_modified"]) for row in rows]
@@ -316,97 +239,9 @@ class Listing(LazyList[R]):
         ``plan.again(rows)`` compares anew, reading only what changed since.
         """
         from kinto_orm.objects.sync import RowsPlan
-        from kinto_orm.plans.sync import check_whole
-        from kinto_orm.state.places import Place
 
-        self._refuse_part("sync_from", "give it the rows of all that is there")
-        check_whole(self.query)
-        place = Place(self._reference("any"))
-        plan = RowsPlan(place, self.query, key, delete, on_conflict, keep).again(rows)
+        self._refuse_all_but_whole()
+        plan = RowsPlan(self._place, self.query, key, delete, on_conflict, keep).again(rows)
         if not dry_run:
             plan.apply(progress=progress)
         return plan
-
-    def _delete_one(
-        self,
-        wanted: Any,
-        if_match: int | str | datetime | None = None,
-        if_exists: bool = False,
-        safe: bool | None = None,
-    ) -> R:
-        doomed = self._member(wanted)
-        doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
-        return doomed
-
-    def _delete_each(
-        self, wanted: Iterable[Any], if_exists: bool, ignore: Ignored, progress: bool
-    ) -> int:
-        options = {"safe": self.connection.safe, "if_exists": if_exists}
-        return self._write_each(
-            "delete", plans.delete, wanted, self._member, options, ignore, progress
-        )
-
-    def _save_each(
-        self, wanted: Iterable[R], on_conflict: OnConflict, ignore: Ignored, progress: bool
-    ) -> int:
-        check_policy(on_conflict)
-        options = {"safe": self.connection.safe, "on_conflict": on_conflict}
-        return self._write_each(
-            "save", conflicts.save, wanted, self._own, options, ignore, progress
-        )
-
-    def _write_each(
-        self,
-        name: str,
-        verb: Any,
-        wanted: Iterable[Any],
-        found: Callable[[Any], R],
-        options: dict[str, Any],
-        ignore: Ignored,
-        progress: bool,
-    ) -> int:
-        """Apply a verb to what is ``found`` for each that is wanted, in batches."""
-        from kinto_orm.drivers.feeding import write_all
-        from kinto_orm.drivers.progress import tracked
-
-        members = map(found, tracked(wanted, progress))
-        verbs = (Verb(name, member, verb, options) for member in members)
-        return write_all(self.connection._driver, verbs, error_types(ignore))
-
-    def _member(self, wanted: Any) -> R:
-        """An object of this list, given as itself or by id."""
-        return self._own(wanted) if isinstance(wanted, Document) else self._reference(wanted)
-
-    def _own(self, member: Any) -> R:
-        if not self._holds(member):
-            raise ValueError(f"{member!r} is not one of the {self.item.kind.plural} of {self.uri}")
-        own: R = member
-        return own
-
-    def _holds(self, member: Any) -> bool:
-        """Whether an object belongs here, by kind, server and parent. No request."""
-        if not isinstance(member, self.item):
-            return False
-        if member._parent is self.parent and member.connection is self.connection:
-            return True
-        return member.url == f"{self.connection.server_url}{self.uri}/{member.id}"
-
-    # -- making items
-
-    def _reference(self, id: Any) -> R:
-        return self._made(check_id(id, self.item.kind.name), None, None)
-
-    def _made(self, id: str | None, data: Any, permissions: Any) -> R:
-        made: R = self.item.__new__(self.item)
-        made._start(id, self.parent, self.connection, data, permissions)
-        return made
-
-
-def required_iterable(wanted: Any, verb: str, instead: str) -> Iterable[Any]:
-    """The argument of a plural verb, which is never everything by default."""
-    if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
-        return wanted
-    raise TypeError(
-        f"{verb}() takes an iterable of objects or ids, not {wanted!r}; "
-        f"to delete everything there is, write {instead}"
-    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.errors import BatchError, KintoError
+from kinto_orm.plans.listing import place_of
 
 if TYPE_CHECKING:
     from kinto_orm.objects.collection import Collection
@@ -67,7 +68,7 @@ def attach_each(
 
     def tasks() -> Iterator[tuple[Record, tuple[Record, Any]]]:
         for given, content in pairs:
-            record = collection.records._member(given)
+            record = place_of(collection.records).member(given)
             if record.id in seen:
                 raise ValueError(f"{record.uri} is given more than one file")
             seen.add(record.id)

@@ -85,7 +85,7 @@ class Copy(Sync):
         except Forbidden:
             # Of a missing bucket, and of one that this user may not read.
             parent = destination.bucket
-            self._around = Place(parent).made(parent.id, {})
+            self._around = Place.of(parent).made(parent.id, {})
             self.created += [self._around, (yield from self._made())]
         yield from self._list(source.record(_ANY), destination.record(_ANY), exists)
 
@@ -105,7 +105,7 @@ class Copy(Sync):
         want = self._wanted((yield from self._over(_loaded(self._source))))
         fields = {name: value for name, value in want.fields.items() if name != "id"}
         destination = self._destination
-        return Place(destination).made(destination.id, fields, want.permissions)
+        return Place.of(destination).made(destination.id, fields, want.permissions)
 
     def _list(self, source: Document, destination: Document, exists: bool) -> Steps[set[str]]:
         """Compare two lists, each told by a member; the ids that the destination has now."""
@@ -134,7 +134,7 @@ class Copy(Sync):
         mine.drop((yield from load_permissions(self._server, both, self._at_once)))
 
     def _replica(self, member: Document) -> Replica[Any]:
-        place = Place(member)
+        place = Place.of(member)
         return self._replicas.setdefault(place.url, Replica(place))
 
     def _over(self, steps: Steps[Any]) -> Steps[Any]:
@@ -194,6 +194,6 @@ class Copy(Sync):
 
 def _loaded(one: Document) -> Steps[Any]:
     """The same object as it is on the server, which shares no edits with it."""
-    fresh: Document = Place(one).made(one.id, None)
+    fresh: Document = Place.of(one).made(one.id, None)
     yield from plans.refresh(ALONE, fresh, only=None, params=None)
     return fresh

@@ -8,26 +8,22 @@ what is later than that.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import time
-from collections.abc import Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 import attrs
 
-from kinto_orm.drivers.read_ahead import Reading
-from kinto_orm.plans import lists as paging
-from kinto_orm.state.tombstones import Tombstone
+from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.pages import SETTLING, Pages, read_page
+from kinto_orm.plans.server import Server
+from kinto_orm.plans.sources import Page, Source
+from kinto_orm.protocol.queries import Query
+from kinto_orm.state.document import Document
+from kinto_orm.state.places import Place
+from kinto_orm.state.tombstones import Tombstone, tombstone_of
+from kinto_orm.state.writes import WHOLE, Known
 
-if TYPE_CHECKING:
-    from kinto_orm.objects.listing import Listing
-    from kinto_orm.objects.resource import Resource
-
-R = TypeVar("R", bound="Resource")
-
-#: After so many milliseconds no transaction is expected to be open any more.
-SETTLING = 10_000
+R = TypeVar("R", bound=Document)
 
 #: One version of one object: its id and timestamp.
 Version = tuple[str, int]
@@ -132,22 +128,57 @@ class Progress:
         return Position.of(found, self.url, given)
 
 
-class ChangeFeed(Generic[R]):
-    """An iterator over objects and tombstones, oldest change first.
+class Feed(Source["R | Tombstone"]):
+    """The changes of a list, oldest first."""
 
-    ``timestamp`` is at any moment the one to go on from, in milliseconds, with
-    ``list.changes(since=feed.timestamp)``, also after a failure. What the next feed gives is
-    then everything that this one did not, whatever was written in between, each change at
-    least once: as long as the timestamp is not stored anywhere in between, exactly once.
+    def __init__(self, place: Place[R], query: Query, since: int) -> None:
+        self.progress = Progress(place.url, since, query.before)
+        self._place = place
+        self._known = WHOLE if query.fields is None else Known(query.fields)
+        query = attrs.evolve(query, since=int(since), sort="last_modified")
+        first = query.first_page(place.connection.page_size, tombstones=True)
+        self._pages = Pages(place.uri, first)
+        self._over = False
 
-    It is never later than ten seconds before the server's own clock, since what is
-    written in one transaction may become visible behind what is newer.
-    """
+    @property
+    def more(self) -> bool:
+        return self._pages.more and not self._over
 
-    def __init__(self, listing: Listing[R], since: int) -> None:
-        url = f"{listing.connection.server_url}{listing.uri}"
-        self._progress = Progress(url, since, listing.query.before)
-        self._changes = _changes(listing, self._progress)
+    def next_page(self, server: Server) -> Steps[Page]:
+        page = yield from read_page(self._pages)
+        self.progress.begin(self._pages.timestamp, self._pages.clock, self._pages.took)
+        return page
+
+    def turn(self, page: Page) -> Page:
+        for number, row in enumerate(page):
+            if self.progress.is_over((row["id"], row["last_modified"])):
+                self._over = True
+                return page[:number]
+        return page
+
+    def made(self, page: Page) -> Iterator[R | Tombstone]:
+        is_new = self.progress.is_new
+        for row in page:
+            if is_new((row["id"], row["last_modified"])):
+                yield tombstone_of(row) or self._place.listed(row, self._known)
+
+    def told(self, items: Iterable[Any]) -> Iterator[R | Tombstone]:
+        progress = self.progress
+        for one in items:
+            version = (one.id, one.last_modified)
+            if progress.is_new(version):
+                progress.give(version)
+                yield one
+
+    def finish(self) -> None:
+        self.progress.end()
+
+
+class FeedBase(Generic[R]):
+    """What is known of a feed without a request."""
+
+    def __init__(self, feed: Feed[R]) -> None:
+        self._progress = feed.progress
 
     @property
     def timestamp(self) -> int:
@@ -158,71 +189,3 @@ class ChangeFeed(Generic[R]):
     def list_timestamp(self) -> int | None:
         """The list's own timestamp when reading began; ``None`` before. No request."""
         return self._progress.newest
-
-    def __iter__(self) -> Iterator[R | Tombstone]:
-        return self
-
-    def __next__(self) -> R | Tombstone:
-        return next(self._changes)
-
-    def close(self) -> None:
-        """Stop reading. Nothing is left running."""
-        self._changes.close()
-
-
-def _changes(listing: Listing[R], progress: Progress) -> Generator[R | Tombstone, None, None]:
-    # Does not know the feed: a feed that is dropped is gone at once, and so is its thread.
-    query = attrs.evolve(listing.query, since=int(progress.since), sort="last_modified")
-    connection = listing.connection
-    pages = paging.Pages(listing.uri, query.first_page(connection.page_size, tombstones=True))
-    reading = Reading(lambda pages: connection._driver.run(paging.read_page(pages)), pages, 0, None)
-    started = time.monotonic()
-
-    def begin() -> None:
-        took = math.ceil((time.monotonic() - started) * 1000)
-        progress.begin(pages.timestamp, pages.clock, took)
-
-    with contextlib.closing(reading):
-        for rows in reading:
-            begin()
-            reading.ahead()
-            versions = [(row["id"], row["last_modified"]) for row in rows]
-            end = next((n for n, one in enumerate(versions) if progress.is_over(one)), len(rows))
-            new = [n for n in range(end) if progress.is_new(versions[n])]
-            for n, item in zip(new, _items(listing, [rows[n] for n in new]), strict=True):
-                progress.give(versions[n])
-                yield item
-            if end < len(rows):
-                break
-    begin()
-    progress.end()
-
-
-def _items(listing: Listing[R], rows: list[dict[str, Any]]) -> Iterator[R | Tombstone]:
-    if not listing.permissions:
-        return (_item(listing, row) for row in rows)
-    return _permitted(listing, rows)
-
-
-def _permitted(listing: Listing[R], rows: list[dict[str, Any]]) -> Iterator[R | Tombstone]:
-    """The same with permissions, which are asked for in batches."""
-    from kinto_orm.plans.replicas import load_permissions
-
-    size = (
-        listing.connection._driver.run(listing.connection._driver.server.batch_size())
-        or len(rows)
-        or 1
-    )
-    for start in range(0, len(rows), size):
-        items = [_item(listing, row) for row in rows[start : start + size]]
-        objects = (one for one in items if not isinstance(one, Tombstone))
-        driver = listing.connection._driver
-        driver.run(load_permissions(driver.server, objects))
-        yield from items
-
-
-def _item(listing: Listing[R], row: dict[str, Any]) -> R | Tombstone:
-    # A live object may have a field of that name, too; it then has other fields.
-    if row.get("deleted") is True and len(row) == 3:
-        return Tombstone(row["id"], row["last_modified"])
-    return listing._item(row)

@@ -1,199 +1,163 @@
-"""Plans for lists: reading them page by page, counting them, dating them."""
+"""Lazy lists as values: what is wanted of a list, said without a request."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from math import ceil
-from typing import Any
-from urllib.parse import urlsplit
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable
+from operator import methodcaller
+from typing import Any, ClassVar, Generic, TypeVar
 
-from kinto_orm.errors import InvalidResponse
-from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import checked
-from kinto_orm.protocol.messages import Request, Response
-from kinto_orm.protocol.queries import Query, encode_query
-from kinto_orm.protocol.replies import are_ids, are_timestamps
+import attrs
 
-#: The fields without which a row is not an object.
-OBJECT = ("id", "last_modified")
+from kinto_orm.plans.once import OncePages
+from kinto_orm.plans.pages import Pages
+from kinto_orm.plans.sources import Rows, Source
+from kinto_orm.protocol.queries import Query, whole_number
 
-
-#: What can stand in a URL.
-_QUERY = re.compile(r"[!-~]+")
+T = TypeVar("T")
+L = TypeVar("L", bound="ListBase[Any]")
 
 
-class Pages:
-    """Where the reading of a list stands."""
+@attrs.frozen(eq=False, repr=False)
+class ListBase(ABC, Generic[T]):
+    """A list on the server, and the part of it that is wanted: immutable. Makes no request."""
 
-    def __init__(self, uri: str, query: str, needs: Collection[str] = OBJECT) -> None:
-        self.uri = uri
-        self._needs = needs
-        self.first = query
-        self.query: str | None = query
-        self.timestamp: int | None = None  # of the whole list, when its first page was read
-        self.clock: int | None = None  # the server's, when its first page was read
-        self.took = 0  # for how many milliseconds the first page was waited for
-        self._read = 0
-        self._mark: Any = None
+    connection: Any
+    query: Query = attrs.field(factory=Query, kw_only=True)
+
+    #: The fields that there can be, where they are known.
+    _fields: ClassVar[Collection[str] | None] = None
+    #: Whether what is in the list can be saved, and so move in it.
+    _moving: ClassVar[bool] = True
+    #: What the server sorts by where nobody says otherwise, and in the end always.
+    _order: ClassVar[str] = "-last_modified"
+    #: Without which the server has no such list.
+    _capability: ClassVar[str | None] = None
 
     @property
-    def begun(self) -> bool:
-        """Whether a page was read."""
-        return self._read > 0
+    @abstractmethod
+    def uri(self) -> str:
+        """The path of the list below the server's URL."""
 
-    @property
-    def more(self) -> bool:
-        return self.query is not None
+    @abstractmethod
+    def _items(self, rows: list[dict[str, Any]]) -> Iterable[T]:
+        """What the rows of a page become, one after another."""
 
-    def rows(self, response: Response) -> list[dict[str, Any]]:
-        """The rows of an answer, which have to be what they should be."""
-        rows = response.body.get("data") if isinstance(response.body, dict) else None
-        if not isinstance(rows, list) or not self._are_right(rows):
-            raise InvalidResponse(response, "the answer is not a list of Kinto objects")
-        return rows
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.connection.server_url}{self.uri}>"
 
-    def _are_right(self, rows: list[Any]) -> bool:
-        try:
-            return all(
-                (are_timestamps if name == "last_modified" else are_ids)(
-                    [row[name] for row in rows]
-                )
-                for name in self._needs
-            )
-        except (TypeError, KeyError, IndexError):
-            return False
+    # -- reading
 
-    def given(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """What of a page is to be given when it is its turn, perhaps long after it was read."""
-        return rows
+    def _source(self, whole: bool = False) -> Source[T]:
+        """A new pass over the list; ``whole``: its pages are to be those of the server."""
+        query = self.query
+        return Rows(self._pages(), self._items, query.start, query.stop, self._capability)
 
-    def turn(self, response: Response, rows: list[dict[str, Any]]) -> None:
-        """Take the query of the next page, on the same URI and never on another host.
+    def _pages(self) -> Pages:
+        connection = self.connection
+        return OncePages(
+            connection.server_url, self.uri, self.query, connection.page_size, moving=self._moving
+        )
 
-        A server may repeat pages for ever (with new tokens), so some page read before is
-        kept in mind: at 1, 2, 4, 8 … pages, which finds a circle of any length.
+    def _as_dict(self, item: Any) -> dict[str, Any]:
+        """What was listed, as a plain dict."""
+        fields: dict[str, Any] = item.to_dict()
+        return fields
+
+    def _extent(self, total: int) -> int:
+        """How many of so many objects the slice holds."""
+        stop = total if self.query.stop is None else min(total, self.query.stop)
+        return max(stop - self.query.start, 0)
+
+    # -- narrowing
+
+    def filter(self: L, **wanted: Any) -> L:
+        """Those whose fields match: ``filter(status="done", priority__gt=3)``.
+
+        After two underscores comes a lookup (``min max gt lt not in exclude like has
+        contains contains_any``) or a field inside an object (``author__name``). Values are
+        typed: ``"2.0"`` finds the string, ``2.0`` the number. Raises ``ValueError`` or
+        ``TypeError`` for what Kinto cannot be asked. No request.
         """
-        if not self._read:
-            self.timestamp, self.clock = response.etag, response.clock
-            self.took = ceil(response.elapsed * 1000)
-        self.query = _next_query(response)
-        self._read += 1
-        if not rows:
-            self.query = None  # nothing follows an empty page, whatever the link says
-            return
-        page = [[row.get(name) for name in self._needs] for row in (rows[0], rows[-1])]
-        if self.query is not None and page == self._mark:
-            raise InvalidResponse(response, "the server repeats a page of the list for ever")
-        if self._read & (self._read - 1) == 0:
-            self._mark = page
+        return self._with(self.query.filtered(wanted, self._fields))
+
+    def exclude(self: L, **unwanted: Any) -> L:
+        """All but those that match; several fields leave out what matches any of them."""
+        return self._with(self.query.without(unwanted, self._fields))
+
+    def order_by(self: L, *names: str) -> L:
+        """Sorted by fields, ``"-name"`` for descending; objects without the field come last.
+
+        Descending they come first.
+        """
+        return self._with(self.query.sorted(names, self._fields))
+
+    def only(self: L, *names: str) -> L:
+        """Just these fields (dotted paths reach inwards): objects that know no others.
+
+        They save what changed in them, never a ``PUT`` that would erase the rest.
+        """
+        return self._with(self.query.narrowed(names, self._fields))
+
+    def since(self: L, timestamp: Any) -> L:
+        """Those changed after a moment: milliseconds, an ETag, a datetime; no deletions."""
+        return self._with(self.query.dated(since=timestamp))
+
+    def before(self: L, timestamp: Any) -> L:
+        """Those changed before a moment; no deletions."""
+        return self._with(self.query.dated(before=timestamp))
+
+    def limit(self: L, number: int) -> L:
+        """At most so many objects."""
+        if whole_number(number) is None:
+            raise ValueError(f"a limit is a number of objects from 0, not {number!r}")
+        return self._sliced(slice(number))
+
+    def page_size(self: L, size: int) -> L:
+        """Ask for so many objects at a time; the server may have a lower bound."""
+        return self._with(self.query.paged(size))
+
+    def with_params(self: L, **params: Any) -> L:
+        """With further query arguments, for what this library has no name for."""
+        if "_fields" in params:
+            raise ValueError("for some of the fields write only('title', …): saving must know it")
+        return self._with(attrs.evolve(self.query, params={**self.query.params, **params}))
+
+    def _reversed(self: L) -> L:
+        """The list in the opposite order."""
+        self._refuse_slice("last() is the last of a whole list")
+        return self._with(self.query.reversed(self._order))
+
+    def _refuse_slice(self, what: str) -> None:
+        if self.query.start or self.query.stop is not None:
+            raise ValueError(f"{what}: not after limit() or a slice")
+
+    def _matches(self, verb: str) -> Query:
+        """The query of all that matches, for a verb that takes all of it."""
+        self._refuse_slice(f"{verb}() takes every match")
+        return attrs.evolve(self.query, fields=None, sort=None)
+
+    def _values(self: L, names: tuple[str, ...]) -> L:
+        """The list with just the fields that ``values()`` gives."""
+        return self.only(*names) if names else self
+
+    def _sliced(self: L, wanted: slice) -> L:
+        return self._with(self.query.sliced(wanted))
+
+    def _with(self: L, query: Query) -> L:
+        return attrs.evolve(self, query=query)
 
 
-def first_answer(request: Request) -> Steps[Response]:
-    """The answer to a request that a list is asked for the first time: a 500 is not the last word.
-
-    On PostgreSQL a list gets its own timestamp when it is first asked for one. Where a batch
-    that is just being committed gives it one, too, Kinto finds none at all, and fails; the
-    next time it is there.
-    """
-    response: Response = yield request
-    if response.status == 500:
-        response = yield request
-    return response
+#: A new pass over a list, for plans that read one.
+source_of: Callable[[ListBase[T]], Source[T]] = methodcaller("_source")
 
 
-def _next_query(response: Response) -> str | None:
-    """The query string of the page that follows, if there is one."""
-    link = response.headers.get("next-page")
-    if not link:
-        return None
-    try:
-        query = urlsplit(link).query
-    except ValueError:
-        query = ""
-    if not _QUERY.fullmatch(query):  # without one it would be the first page once more
-        raise InvalidResponse(response, f"the address of the next page is no URL: {link[:100]!r}")
-    return query
+def row_of(fields: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """These fields of an object by the names that were asked for; ``None`` where it has none."""
+    return {name: _inside(fields, name.replace("__", ".").split(".")) for name in names}
 
 
-def read_page(pages: Pages) -> Steps[list[dict[str, Any]]]:
-    """GET the next page of a list."""
-    request = Request("GET", pages.uri, pages.query or "")
-    response = checked((yield request) if pages.begun else (yield from first_answer(request)))
-    rows = pages.rows(response)
-    pages.turn(response, rows)
-    return rows
-
-
-def count(uri: str, query: Query) -> Steps[int]:
-    """HEAD a list for its number of objects."""
-    request = Request("HEAD", uri, encode_query(query.matching()))
-    return _total(checked((yield from first_answer(request))))
-
-
-def extent(uri: str) -> Steps[tuple[int, int | None]]:
-    """HEAD a list for the number of its objects, and for its timestamp."""
-    response = checked((yield from first_answer(Request("HEAD", uri))))
-    return _total(response), response.etag
-
-
-def _total(response: Response) -> int:
-    total = response.headers.get("total-objects") or response.headers.get("total-records", "")
-    if not (total.isascii() and total.isdigit()):
-        raise InvalidResponse(response, "the server does not say how many objects there are")
-    return int(total)
-
-
-def list_timestamp(uri: str) -> Steps[int]:
-    """HEAD a list for its ETag; GET its newest row where something on the way takes that off.
-
-    The newest row is a tombstone, perhaps. A list that nothing ever was in is dated 0.
-    """
-    response = checked((yield from first_answer(Request("HEAD", uri))))
-    if response.etag is not None:
-        return response.etag
-    newest = encode_query({"_since": 0, "_sort": "-last_modified", "_limit": 1})
-    rows = Pages(uri, newest).rows(checked((yield Request("GET", uri, newest))))
-    return rows[0]["last_modified"] if rows else 0
-
-
-def modified_since(uri: str, timestamp: int) -> Steps[bool]:
-    """HEAD a list, conditional: 304 is an unchanged one."""
-    condition = {"If-None-Match": f'"{timestamp}"'}
-    response = yield Request("HEAD", uri, "", condition)
-    return response.status != 304 and bool(checked(response))
-
-
-def delete_matches(uri: str, query: Query) -> Steps[list[dict[str, Any]]]:
-    """DELETE what matches, as much as the server takes at once; the tombstones of it.
-
-    A HEAD before it dates the list: where a reply is lost, what went is found by its
-    tombstones, among them those of deletions that somebody else made in the meantime.
-    """
-    dated = yield Request("HEAD", uri)
-    pages = Pages(uri, query.every_match())
-    gone: list[dict[str, Any]] = []
-    lost = False
-    while pages.more:
-        response = yield Request("DELETE", uri, pages.query or "")
-        lost = lost or response.repeated > 0
-        if response.status == 400 and response.repeated and pages.query != pages.first:
-            # The first attempt used up the page's token; what is left is found anew.
-            pages.query = pages.first
-            continue
-        rows = pages.rows(checked(response))
-        pages.turn(response, rows)
-        gone += rows
-    if lost and dated.status == 200 and dated.etag is not None:
-        told = {row["id"] for row in gone}
-        gone += [row for row in (yield from _gone_since(uri, dated.etag)) if row["id"] not in told]
-    return gone
-
-
-def _gone_since(uri: str, timestamp: int) -> Steps[list[dict[str, Any]]]:
-    query = Query(since=timestamp, params={"deleted": "true"}).first_page(None, tombstones=True)
-    pages = Pages(uri, query)
-    gone: list[dict[str, Any]] = []
-    while pages.more:
-        gone += yield from read_page(pages)
-    return gone
+def _inside(value: Any, path: list[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

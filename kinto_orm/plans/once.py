@@ -9,22 +9,18 @@ up by its id in the end. What is kept for that are ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import attrs
 
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.lists import OBJECT, Pages, read_page
+from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
 from kinto_orm.protocol.messages import Response
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.state.made import Made
 
 Row = dict[str, Any]
-
-#: How far behind newer rows one may become visible, in milliseconds: PostgreSQL dates what is
-#: written in a long transaction before the transaction ends.
-SETTLING = 10_000
 
 #: How many ids are asked for at a time: proxies take URLs of 8 KB.
 CHUNK = 100
@@ -38,7 +34,7 @@ class OncePages(Pages):
     ) -> None:
         """``moving``: whether the objects of the list can be saved; entries of a log cannot."""
         super().__init__(uri, query.first_page(page_size), OBJECT)
-        self.list = query
+        self._list = query
         self._moving = moving
         self._ascending = (query.sort or "").split(",")[0] == "last_modified"
         self._list_url = f"{server_url}{uri}"
@@ -55,6 +51,37 @@ class OncePages(Pages):
             return True
         return bool(self.owed) or (self.owed is None and self._changed and self._moving)
 
+    def next_rows(self) -> Steps[list[Row]]:
+        """GET the next page, without what was given already; in the end the rest."""
+        if self.query is not None:
+            return self._new((yield from read_page(self)))
+        if self.owed is None:
+            recent = yield from _all_rows(self.uri, self._recent)
+            self._owe(dict.fromkeys(row["id"] for row in recent))
+        return (yield from self._found(self._some()))
+
+    def _found(self, ids: list[str]) -> Steps[list[Row]]:
+        """Those of some objects that match now.
+
+        Asked for in one page, where the server gives as many; what moved to an earlier page
+        while a later one was read is asked for again.
+        """
+        size = max(self._list.page_size or 0, CHUNK)
+        found: dict[str, Row] = {}
+        while ids:
+            wanted = self._list.filtered({"id__in": ids}, None)
+            wanted = attrs.evolve(wanted, page_size=size, start=0, stop=None)
+            pages = Pages(self.uri, wanted.first_page(None))
+            before = len(found)
+            rows = yield from read_page(pages)
+            whole = not pages.more
+            while pages.more:
+                rows += yield from read_page(pages)
+            for row in rows:
+                found.setdefault(row["id"], row)
+            ids = [] if whole or len(found) == before else [id for id in ids if id not in found]
+        return list(found.values())
+
     def turn(self, response: Response, rows: list[Row]) -> None:
         first = not self._begun
         super().turn(response, rows)
@@ -70,7 +97,7 @@ class OncePages(Pages):
     def _is_later(self, row: Row) -> bool:
         return self.timestamp is not None and row["last_modified"] > self.timestamp
 
-    def new(self, rows: list[Row]) -> list[Row]:
+    def _new(self, rows: list[Row]) -> list[Row]:
         """Those of a page that are to be given now."""
         if self._made is None:
             return rows  # the only page
@@ -81,57 +108,32 @@ class OncePages(Pages):
         self._met.update(ids)
         return rows
 
-    def given(self, rows: list[Row]) -> list[Row]:
-        # This page may have been read before it was known here that an object had been made.
-        if self.owed is None or self._made is None or not self._made.ids:
-            return rows
-        return [row for row in rows if row["id"] not in self._made.ids]
+    @property
+    def withheld(self) -> Collection[str]:
+        """What this program made: a page may have been read before that was known here."""
+        return self._made.ids if self._made is not None and self.owed is not None else frozenset()
 
     def _is_new(self, id: str) -> bool:
         return id not in self._met and (self._made is None or id not in self._made.ids)
 
     @property
-    def recent(self) -> Query:
+    def _recent(self) -> Query:
         """What was saved since the reading began, oldest first: it can only move to the end."""
         since = max((self.timestamp or 0) - SETTLING, 0)
-        query = self.list.filtered({"last_modified__gt": since}, None)
-        size = max(self.list.page_size or 0, PAGE_SIZE)
+        query = self._list.filtered({"last_modified__gt": since}, None)
+        size = max(self._list.page_size or 0, PAGE_SIZE)
         return attrs.evolve(
             query, sort="last_modified", fields=("id",), page_size=size, start=0, stop=None
         )
 
-    def owe(self, ids: Iterable[str]) -> None:
+    def _owe(self, ids: Iterable[str]) -> None:
         """Note which objects were saved since the reading began."""
         self.owed = [id for id in ids if self._is_new(id)]
 
-    def some(self) -> list[str]:
+    def _some(self) -> list[str]:
         """The next few of the ids that are owed."""
         some, self.owed = (self.owed or [])[:CHUNK], (self.owed or [])[CHUNK:]
         return some
-
-
-def read_new_page(pages: Pages) -> Steps[list[Row]]:
-    """GET the next page of a list, without what was given already; in the end the rest."""
-    if not isinstance(pages, OncePages):
-        return (yield from read_page(pages))
-    if pages.query is not None:
-        rows = yield from read_page(pages)
-        return pages.new(rows)
-    if pages.owed is None:
-        recent = yield from _all_rows(pages.uri, pages.recent)
-        pages.owe(dict.fromkeys(row["id"] for row in recent))
-    ids = pages.some()
-    if not ids:
-        return []
-    wanted = attrs.evolve(pages.list.filtered({"id__in": ids}, None), start=0, stop=None)
-    found = yield from _all_rows(pages.uri, wanted)
-    left = set(ids)
-    rows = []
-    for row in found:
-        if row["id"] in left:
-            left.remove(row["id"])
-            rows.append(row)
-    return rows
 
 
 def _all_rows(uri: str, query: Query) -> Steps[list[Row]]:

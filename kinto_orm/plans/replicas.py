@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 import attrs
 
 from kinto_orm.errors import NotFound
-from kinto_orm.plans import lists as paging
 from kinto_orm.plans import objects as plans
+from kinto_orm.plans import pages as paging
 from kinto_orm.plans.batch import CountingQueue
 from kinto_orm.plans.effects import Steps, Verb, gathered
 from kinto_orm.plans.feeds import Progress

@@ -76,6 +76,17 @@ class Query:
             raise TypeError("order_by() takes the names of fields, '-' before one for descending")
         return attrs.evolve(self, sort=",".join(steps))
 
+    def reversed(self, last: str) -> Query:
+        """In the opposite order; ``last`` is what the server sorts by in the end.
+
+        Kinto puts objects without the field last where it sorts ascending, and first otherwise.
+        """
+        names = [] if self.sort is None else self.sort.split(",")
+        if last.removeprefix("-") not in (name.removeprefix("-") for name in names):
+            names.append(last)
+        steps = [name[1:] if name.startswith("-") else f"-{name}" for name in names]
+        return attrs.evolve(self, sort=",".join(steps))
+
     def narrowed(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
         paths = tuple(name.replace("__", ".") for name in _each_named("only", names))
         if not paths:

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import Kind
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, Status
+from kinto_orm.state.writes import WHOLE, Known
 
 D = TypeVar("D", bound=Document)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Place(Generic[D]):
-    """The list that ``member`` is in, or would be: any reference to something in it will do."""
+    """Where objects of one kind are on a server: the list that they are in, or would be."""
 
-    member: D
+    connection: Any
+    parent: Document | None
+    item: Any  # the class of the objects
+
+    @classmethod
+    def of(cls, member: D) -> Place[D]:
+        """The list that an object is in: any reference to something in it will do."""
+        place: Any = member
+        return cls(place._connection, member._parent, type(member))
 
     @property
     def kind(self) -> Kind:
-        return self.member.kind
+        kind: Kind = self.item.kind
+        return kind
 
     @property
     def uri(self) -> str:
-        return self.member.uri.rpartition("/")[0]
+        above = self.parent.uri if self.parent is not None else ""
+        return f"{above}/{self.kind.plural}"
 
     @property
     def url(self) -> str:
-        return self.member.url.rpartition("/")[0]
+        return f"{self.connection.server_url}{self.uri}"
 
-    @property
-    def connection(self) -> Any:
-        """The connection that the list is read and written over."""
-        member: Any = self.member
-        return member._connection
+    def __repr__(self) -> str:
+        return f"<{self.kind.plural} of {self.url}>"
+
+    # -- its objects
 
     def made(
         self,
@@ -44,15 +55,62 @@ class Place(Generic[D]):
         permissions: Mapping[str, Any] | None = None,
     ) -> D:
         """A new object; without fields and permissions, a reference."""
-        made = self._blank()
-        made._start(id, self.member._parent, self.connection, fields, permissions)
+        made = self.item.__new__(self.item)
+        made._start(id, self.parent, self.connection, fields, permissions)
         return made  # type: ignore[no-any-return]
 
-    def listed(self, row: dict[str, Any]) -> D:
+    def reference(self, id: Any) -> D:
+        """A reference to what may be there, by its id."""
+        return self.made(check_id(id, self.kind.name), None)
+
+    def listed(self, row: dict[str, Any], known: Known = WHOLE) -> D:
         """The object of a row, which becomes its own."""
-        made = self._blank()
-        made._start_listed(row, self.member._parent, self.connection)
-        return made  # type: ignore[no-any-return]
+        return next(self.each([row], known))
 
-    def _blank(self) -> Any:
-        return type(self.member).__new__(type(self.member))
+    def each(self, rows: list[dict[str, Any]], known: Known = WHOLE) -> Iterator[D]:
+        """The object of each row: it owns the row, so that consumed rows are freed.
+
+        This is what reading lists costs.
+        """
+        item, parent, connection = self.item, self.parent, self.connection
+        new, loaded = item.__new__, Status.LOADED
+        rows.reverse()
+        while rows:
+            row = rows.pop()
+            made = new(item)
+            made._connection = connection
+            made._id = row.pop("id")
+            made._parent = parent
+            made._status = loaded
+            made._last_modified = row.pop("last_modified")
+            made._source = row
+            made._known = known
+            made._uri = made._shown = made._data = made._permissions = made._queued_in = None
+            made._replaced = False
+            yield made
+
+    def member(self, wanted: Any) -> D:
+        """An object of this place, given as itself or by its id."""
+        return self.own(wanted) if isinstance(wanted, Document) else self.reference(wanted)
+
+    def own(self, member: Any) -> D:
+        """An object that was given, if it belongs here; else ``ValueError``."""
+        if not self.holds(member):
+            raise ValueError(f"{member!r} is not one of the {self.kind.plural} of {self.uri}")
+        own: D = member
+        return own
+
+    def holds(self, member: Any) -> bool:
+        """Whether an object belongs here, by kind, server and parent."""
+        if not isinstance(member, self.item):
+            return False
+        given: Any = member
+        if given._parent is self.parent and given._connection is self.connection:
+            return True
+        belongs: bool = given.url == f"{self.url}/{given.id}"
+        return belongs
+
+
+def permit(document: Document, permissions: Mapping[str, list[str]]) -> None:
+    """Tell an object its permissions, as they were given elsewhere than in its own answer."""
+    document._take_permissions(permissions)

@@ -1,0 +1,193 @@
+"""Who changed what, and when; and lists as they were, rebuilt from that.
+
+See "History" in Kinto's API reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from kinto_orm.errors import KintoError
+from kinto_orm.plans import pages
+from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.entries import EntriesBase, Entry
+from kinto_orm.plans.lists import ListBase, source_of
+from kinto_orm.plans.server import Server
+from kinto_orm.plans.sources import Page, Source
+from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.queries import Query
+from kinto_orm.protocol.replies import are_permissions, is_id, is_object
+from kinto_orm.state.document import Document
+from kinto_orm.state.places import Place, permit
+from kinto_orm.state.writes import WHOLE, Known
+
+R = TypeVar("R", bound=Document)
+H = TypeVar("H", bound="HistoryBase")
+
+
+class HistoryEntry(Entry):
+    """One change: ``action`` (create, update, delete), ``user_id``, ``date``, ``uri``,
+    ``resource_name``, ``target.data`` and ``target.permissions`` as they were after it,
+    ``last_modified`` in milliseconds.
+    """
+
+    if TYPE_CHECKING:
+        id: str
+        last_modified: int
+        action: str
+        user_id: str
+        uri: str
+        resource_name: str
+        target: Any
+
+    @property
+    def date(self) -> datetime:
+        """When it was, an aware ``datetime``."""
+        text = self.fields["date"]
+        try:
+            return datetime.fromisoformat(text)
+        except (TypeError, ValueError):
+            raise KintoError(f"the server gave {text!r} for the date of a change") from None
+
+
+@attrs.frozen(eq=False, repr=False)
+class HistoryBase(EntriesBase[HistoryEntry]):
+    """The changes in a bucket, newest first. Needs the ``history`` capability."""
+
+    _bucket: Document
+
+    _entry = HistoryEntry
+    _moving = False
+    _fields = frozenset(
+        {"id", "last_modified", "date", "action", "uri", "user_id", "resource_name", "target"}
+        | {"bucket_id", "collection_id", "group_id", "record_id"}
+    )
+    _capability = "history"
+
+    @property
+    def uri(self) -> str:
+        return f"{self._bucket.uri}/history"
+
+    def filter(self: H, **wanted: Any) -> H:
+        """See :meth:`LazyList.filter`. ``date`` compares with moments in any time zone."""
+        return ListBase.filter(self, **{name: _as_kept(name, wanted[name]) for name in wanted})
+
+    def exclude(self: H, **unwanted: Any) -> H:
+        """See :meth:`LazyList.exclude`. ``date`` compares with moments in any time zone."""
+        return ListBase.exclude(self, **{name: _as_kept(name, unwanted[name]) for name in unwanted})
+
+
+def purge(server: Server, uri: str, query: Query) -> Steps[int]:
+    """DELETE the entries that match; how many there were."""
+    yield from server.requires("history")
+    return len((yield from pages.delete_matches(uri, query)))
+
+
+def _as_kept(name: str, value: Any) -> Any:
+    """A moment as the history writes it, so that it can be compared as text."""
+    if name.partition("__")[0] != "date":
+        return value
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_as_kept(name, one) for one in value]
+    if not isinstance(value, datetime):
+        return value
+    encode(value, name)  # which refuses what is no moment
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _check(entry: HistoryEntry) -> None:
+    """Refuse an entry of which no record can be made again."""
+    fields = entry.fields
+    target = fields.get("target")
+    of_record = fields.get("resource_name") != "record" or (
+        isinstance(target, Mapping)
+        and is_object(target.get("data"))
+        and is_id(target["data"].get("id"))
+        and fields.get("record_id") == target["data"]["id"]
+        and are_permissions(target.get("permissions", {}))
+    )
+    if not of_record or not {"resource_name", "action"} <= fields.keys():
+        raise KintoError(f"the history entry {fields.get('id')} tells of no record: {entry!r}")
+
+
+class Rebuilt(Source[R]):
+    """The records of a collection at a moment, of the entries of its history, newest first."""
+
+    def __init__(
+        self,
+        entries: Source[HistoryEntry],
+        place: Place[R],
+        query: Query,
+        permissions: bool,
+    ) -> None:
+        self._entries = entries
+        self._place, self._query, self._permissions = place, query, permissions
+        self._seen: set[str] = set()
+        self._over = False
+
+    @property
+    def more(self) -> bool:
+        return self._entries.more and not self._over
+
+    def next_page(self, server: Server) -> Steps[Page]:
+        return self._entries.next_page(server)
+
+    def turn(self, page: Page) -> Page:
+        return self._entries.turn(page)
+
+    def made(self, page: Page) -> Iterator[R]:
+        for entry in self._entries.made(page):
+            _check(entry)
+            if entry.resource_name == "collection":
+                if entry.action == "delete":
+                    self._over = True  # and with it all records that came before
+                    return
+            elif entry.record_id not in self._seen:
+                self._seen.add(entry.record_id)
+                if entry.action != "delete" and self._wanted(entry.target["data"]):
+                    yield self._record(entry.target)
+
+    def _wanted(self, fields: Mapping[str, Any]) -> bool:
+        query, changed = self._query, fields["last_modified"]
+        return (query.since is None or changed > query.since) and (
+            query.before is None or changed < query.before
+        )
+
+    def _record(self, target: Mapping[str, Any]) -> R:
+        fields, known = dict(target["data"]), WHOLE
+        if self._query.fields is not None:
+            known = Known(self._query.fields)
+            always = {name: fields[name] for name in ("id", "last_modified")}
+            fields = {**known.part(fields), **always}
+        record = self._place.listed(fields, known)
+        if self._permissions:
+            permit(record, target.get("permissions", {}))
+        return record
+
+
+class PastBase(Generic[R]):
+    """The records of a collection at a moment. Makes no request."""
+
+    def __init__(self, place: Place[R], query: Query, permissions: bool, moment: int) -> None:
+        self.timestamp = moment
+        self._place, self._query, self._permissions = place, query, permissions
+
+    def __repr__(self) -> str:
+        return f"<{self._place!r} at {self.timestamp}>"
+
+    def _source(self) -> Rebuilt[R]:
+        place = self._place
+        collection: Any = place.parent
+        size = self._query.page_size
+        history = HistoryBase(place.connection, collection.bucket, query=Query(page_size=size))
+        entries = history.filter(
+            collection_id=collection.id,
+            resource_name__in=["record", "collection"],
+            # An entry can be dated a little before or after the change itself.
+            target__data__last_modified__max=self.timestamp,
+        )
+        return Rebuilt(source_of(entries), place, self._query, self._permissions)

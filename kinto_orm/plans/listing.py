@@ -1,0 +1,154 @@
+"""Lists of buckets, collections, groups and records: where they are, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import attrs
+
+from kinto_orm.plans.lists import ListBase
+from kinto_orm.plans.sources import Permitted, Source
+from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.state.document import Document
+from kinto_orm.state.places import Place
+from kinto_orm.state.writes import WHOLE, Known
+
+if TYPE_CHECKING:
+    from kinto_orm.plans.feeds import Feed
+
+R = TypeVar("R", bound=Document)
+L = TypeVar("L", bound="ListingBase[Any]")
+
+
+@attrs.frozen(eq=False, repr=False)
+class ListingBase(ListBase[R]):
+    """A list of objects that know their data, and on request their permissions."""
+
+    _parent: Document | None
+    _item: Any
+    _permissions: bool = attrs.field(default=False, kw_only=True)
+
+    @property
+    def _place(self) -> Place[R]:
+        return Place(self.connection, self._parent, self._item)
+
+    @property
+    def uri(self) -> str:
+        return self._place.uri
+
+    def __repr__(self) -> str:
+        return repr(self._place)
+
+    # -- reading
+
+    def _items(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        fields = self.query.fields
+        return self._place.each(rows, WHOLE if fields is None else Known(fields))
+
+    def _source(self, whole: bool = False) -> Source[R]:
+        source = super()._source()
+        return Permitted(source, whole) if self._permissions else source
+
+    def _asked_for(self, wanted: Any) -> R:
+        """A reference for ``list["id"]``."""
+        if isinstance(wanted, int):
+            raise TypeError(
+                f"lists have no positions: write .first() for the first object, "
+                f"list[:{wanted + 1 if wanted >= 0 else 'n'}] for the first few, "
+                "list['id'] for the one with that id"
+            )
+        return self._place.reference(wanted)
+
+    def _sought(self, wanted: object) -> R | None:
+        """A reference for what ``in`` looks for, or ``None`` where it cannot be here."""
+        if isinstance(wanted, Document):
+            if not self._place.holds(wanted):
+                return None
+            wanted = wanted.id  # asked as the user of this list, not as that of the object
+        return self._place.reference(wanted)
+
+    def _new(self, id: str | None, data: Any, permissions: Any) -> R:
+        """An object to be made, of no fields if none are given."""
+        return self._place.made(id, {} if data is None else data, permissions)
+
+    def __setitem__(self, wanted: object, value: object) -> NoReturn:
+        raise TypeError(
+            "a list is not assigned to: create(…) makes an object, update_or_create(id, data=…) "
+            "makes it or sets its fields, and what was read is changed by its own save()"
+        )
+
+    def __delitem__(self, wanted: object) -> NoReturn:
+        raise TypeError(
+            "nothing is deleted from a list with del: list[id].delete() deletes an object, "
+            "filter(…).delete() all that match"
+        )
+
+    # -- narrowing
+
+    def with_permissions(self: L) -> L:
+        """With permissions: fetched in batches, one request for each ``batch_max_requests``."""
+        return attrs.evolve(self, permissions=True)
+
+    # -- at other times
+
+    def _feed(self, since: Any) -> Feed[R]:
+        """A pass over what changed since a moment."""
+        from kinto_orm.plans.feeds import Feed, Position
+
+        self._refuse_part("changes", "deletions have no fields to filter by; filter what you get")
+        self._refuse_order("changes", "oldest first")
+        if since is not None and not isinstance(since, Position):
+            since = timestamp(since, "since")
+        since = max(since or 0, self.query.since or 0)
+        return Feed(self._place, self.query, since)
+
+    def _moment(self, moment: Any) -> int:
+        """The timestamp that ``at()`` is asked for, of a list that can be rebuilt."""
+        if self._item.kind != RECORD:
+            raise TypeError(f"only records can be rebuilt from the history, not {self.uri}")
+        self._refuse_part("at", "filter what you get")
+        self._refuse_order("at", "newest first")
+        if self.query.params:
+            raise ValueError(
+                "at() reads the history, which does not know the arguments of with_params(): "
+                f"{', '.join(self.query.params)}"
+            )
+        return timestamp(moment, "at")
+
+    def _refuse_part(self, verb: str, reason: str) -> None:
+        query = self.query
+        if query.filters or query.start or query.stop is not None:
+            raise ValueError(f"{verb}() takes the whole list, without filters and slices: {reason}")
+
+    def _refuse_order(self, verb: str, order: str) -> None:
+        if self.query.sort is not None:
+            raise ValueError(f"{verb}() gives the list {order}: not after order_by()")
+
+    def _refuse_all_but_whole(self) -> None:
+        """Refuse what ``sync_from()`` cannot compare with rows."""
+        from kinto_orm.plans.sync import check_whole
+
+        self._refuse_part("sync_from", "give it the rows of all that is there")
+        check_whole(self.query)
+
+
+_place_of: Callable[[Any], Any] = attrgetter("_place")
+
+
+def place_of(listing: ListingBase[R]) -> Place[R]:
+    """Where the objects of a list are, for whoever makes or takes some of them."""
+    place: Place[R] = _place_of(listing)
+    return place
+
+
+def required_iterable(wanted: Any, verb: str, instead: str) -> Iterable[Any]:
+    """The argument of a plural verb, which is never everything by default."""
+    if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
+        return wanted
+    raise TypeError(
+        f"{verb}() takes an iterable of objects or ids, not {wanted!r}; "
+        f"to delete everything there is, write {instead}"
+    )

@@ -1,0 +1,78 @@
+"""Verbs on many objects of a list, which the caller gives one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from kinto_orm.plans import conflicts, objects
+from kinto_orm.plans.conflicts import OnConflict, check_policy
+from kinto_orm.plans.effects import Steps, Verb, Verbs, feed
+from kinto_orm.plans.operations import Ignored, error_types
+from kinto_orm.state.document import Document
+from kinto_orm.state.places import Place
+
+R = TypeVar("R", bound=Document)
+
+
+def run_all(verbs: Iterable[Verb], ignore: tuple[type[Exception], ...] = ()) -> Steps[int]:
+    """Have all verbs run, see :class:`Verbs`; how many they were."""
+    number: int = yield Verbs(feed(verbs), ignore)
+    return number
+
+
+def save_each(
+    place: Place[R],
+    wanted: Iterable[R],
+    *,
+    safe: bool,
+    on_conflict: OnConflict,
+    ignore: Ignored,
+) -> Steps[int]:
+    """Save objects of the list."""
+    check_policy(on_conflict)
+    options = {"safe": safe, "on_conflict": on_conflict}
+    return _each("save", conflicts.save, wanted, place.own, options, ignore)
+
+
+def delete_each(
+    place: Place[R],
+    wanted: Iterable[Any],
+    *,
+    safe: bool,
+    if_exists: bool,
+    ignore: Ignored,
+) -> Steps[int]:
+    """Delete objects of the list, given as themselves or by their ids."""
+    options = {"safe": safe, "if_exists": if_exists}
+    return _each("delete", objects.delete, wanted, place.member, options, ignore)
+
+
+def create_each(
+    place: Place[R],
+    rows: Iterable[Any],
+    *,
+    safe: bool,
+    if_not_exists: bool,
+    ignore: Ignored,
+) -> Steps[int]:
+    """Make an object of each mapping."""
+    options = {"safe": safe, "if_not_exists": if_not_exists}
+
+    def made(row: Any) -> R:
+        return place.made(None, row)
+
+    return _each("create", objects.create, rows, made, options, ignore)
+
+
+def _each(
+    name: str,
+    verb: Callable[..., Steps[Any]],
+    wanted: Iterable[Any],
+    found: Callable[[Any], Document],
+    options: Mapping[str, Any],
+    ignore: Ignored,
+) -> Steps[int]:
+    """Apply a verb to what is ``found`` for each that is wanted, in batches."""
+    verbs = (Verb(name, found(one), verb, options) for one in wanted)
+    return run_all(verbs, error_types(ignore))
