@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kinto_orm import BatchError, Connection, ReadTimeout, ServiceUnavailable
+from kinto_orm.network.deadlines import left
 from support.faults import fail, header
 from support.loopback import listening
 from support.worlds import World
@@ -176,6 +177,21 @@ def test_pages_of_a_list_have_a_deadline_each(world: World) -> None:
     world.proxy.next(*[slowly] * 4)
     records = world.todo.with_options(deadline=DEADLINE).records.page_size(1)
     assert len(list(records)) == 4
+
+
+def test_envelopes_of_streams_and_syncs_have_a_deadline_each(world: World) -> None:
+    remaining: list[float] = []
+
+    def note(request: Any) -> None:
+        if request.uri == "/batch":
+            remaining.append(left() or 0)
+            time.sleep(1)
+
+    todo = world.todo.with_options(deadline=100, event_hooks={"request": [note]})
+    todo.records.create_many({"n": number} for number in range(60))
+    todo.records.sync_from({"id": f"r{number}"} for number in range(60))
+    assert len(remaining) == 6
+    assert min(remaining) > 99
 
 
 def test_a_call_inside_another_one_ends_with_it(world: World) -> None:

@@ -1616,6 +1616,46 @@ def test_an_interrupted_stream_sets_its_objects_free(todo: Collection) -> None:
     assert set(stored(todo)) == {"r"}
 
 
+def test_after_an_interruption_the_results_tell_what_was_done(todo: Collection) -> None:
+    envelopes = 0
+
+    def interrupt(request: Any) -> None:
+        nonlocal envelopes
+        envelopes += request.uri == "/batch"
+        if envelopes == 2:
+            raise KeyboardInterrupt
+
+    todo = todo.with_options(event_hooks={"request": [interrupt]})
+    records = [Record(f"r{n:02}", collection=todo, data={}) for n in range(40)]
+    results: list[Any] = []
+
+    def save() -> None:
+        with todo.batch() as batch:
+            results.append(batch)
+            for record in records:
+                record.save()
+
+    with pytest.raises(KeyboardInterrupt):
+        save()
+    assert results[0].results == [(record, record) for record in records[:25]]
+    assert [record.last_modified is not None for record in records] == [True] * 25 + [False] * 15
+    todo.save_records(records)  # they are free for another batch
+    assert len(stored(todo)) == 40
+
+
+def test_a_dry_run_begun_in_a_block_collects_what_is_called_in_it(todo: Collection) -> None:
+    with todo.batch() as batch:
+        todo.create_record({}, id="kept")
+        with todo.connection.dry_run() as plan:
+            todo.create_record({}, id="never")
+            with todo.batch():
+                todo.create_record({}, id="neither")
+        todo.create_record({}, id="kept-too")
+    assert [request.uri.rpartition("/")[2] for request in plan.requests] == ["never", "neither"]
+    assert len(batch.results) == 2
+    assert set(stored(todo)) == {"kept", "kept-too"}
+
+
 def test_a_stream_that_raises_inside_a_block_leaves_nothing_in_it(todo: Collection) -> None:
     def stream() -> Iterator[Record]:
         yield Record("r", collection=todo, data={})

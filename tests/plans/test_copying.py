@@ -20,6 +20,7 @@ from kinto_orm import (
     Record,
     SyncPlan,
 )
+from kinto_orm.protocol.messages import Request
 from support.servers import SeenRequest, WatchedServer
 
 
@@ -236,6 +237,23 @@ def test_permissions_that_come_along_are_read_in_batches(
     with server.log() as log:
         todo.copy_to(copy, permissions=True)
     assert [one.path for one in log].count("/v1/batch") == 2  # 30 records, 25 at a time
+
+
+def test_what_goes_while_its_permissions_are_read_is_not_copied(
+    todo: Collection, elsewhere: Connection
+) -> None:
+    copy = elsewhere.bucket("new").collection("copy")
+    todo.copy_to(copy)
+
+    def vanish(request: Request) -> None:
+        if request.method == "POST" and todo.record("r3").exists():
+            todo.delete_record("r3")
+
+    hooked = todo.with_options(event_hooks={"request": [vanish]})
+    plan = hooked.copy_to(copy, permissions=True)
+    assert [one.id for one in plan.deleted] == ["r3"]
+    assert "r3" not in held(copy)
+    assert not plan.verify()
 
 
 def test_without_permissions_nobody_gains_any(todo: Collection, elsewhere: Connection) -> None:

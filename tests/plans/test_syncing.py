@@ -16,6 +16,7 @@ from kinto_orm import (
     Conflict,
     Connection,
     InvalidId,
+    Record,
     SyncPlan,
 )
 from support.servers import SeenRequest, WatchedServer
@@ -402,6 +403,31 @@ def test_a_sync_in_a_block_joins_its_batch(todo: Collection, server: WatchedServ
             assert writes(log) == []
         assert len(writes(log)) == 1
     assert held(todo) == without_ids(rows(3))
+
+
+def test_the_requests_of_a_plan_are_shown_in_a_block_too_and_not_queued(
+    todo: Collection, server: WatchedServer
+) -> None:
+    with server.log() as log:
+        with todo.bucket.batch() as batch:
+            plan = todo.records.sync_from(rows(30), dry_run=True)
+            assert [one.method for one in plan.requests] == ["PUT"] * 30
+        assert batch.results == []
+    assert writes(log) == []
+    assert plan.pending == 30
+
+
+def test_a_plan_shows_every_write_of_objects_with_new_fields_and_permissions(
+    kinto: Connection,
+) -> None:
+    source = kinto.create_bucket("from", {"k": 1}, {"read": ["account:bob"]})
+    for number in range(2):
+        one = source.create_collection(f"c{number}", permissions={"read": ["account:bob"]})
+        one.save_records(Record(collection=one, data={"n": n}) for n in range(30))
+    plan = source.copy_to(kinto.bucket("to"), permissions=True, dry_run=True)
+    assert len(plan.requests) == plan.pending == 1 + 2 + 60
+    assert plan.apply() == 63
+    assert plan.requests == []
 
 
 def test_progress_counts_the_writes(todo: Collection, capsys: pytest.CaptureFixture[str]) -> None:
