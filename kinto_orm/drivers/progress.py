@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
+
+from kinto_orm.extras import extra
 
 T = TypeVar("T")
 
@@ -12,9 +14,13 @@ def tracked(wanted: Iterable[T], progress: bool) -> Iterable[T]:
     """The same, with a bar that shows how many were taken if ``progress`` is asked for."""
     if not progress:
         return wanted
-    try:
+    with extra("progress", "progress=True", "tqdm"):
         from tqdm.auto import tqdm
-    except ImportError as error:
-        raise ImportError('progress=True needs tqdm: pip install "kinto_orm[progress]"') from error
     bar: Iterable[T] = tqdm(wanted, unit=" objects")
     return bar
+
+
+def taken(wanted: Iterable[T], progress: bool = False) -> Callable[[], T | None]:
+    """A function that gives one after another of these, then ``None``; see :func:`tracked`."""
+    left = iter(tracked(iter(wanted), progress))
+    return lambda: next(left, None)

@@ -17,7 +17,7 @@ def run_together(driver: Driver, effect: Together, dry: Plan | None) -> None:
     """Carry out :class:`Together`. A dry run is one of this thread only: one by one, then."""
     if effect.at_once == 1 or dry is not None:
         place = 0
-        while (steps := driver.run(effect.next())) is not None:
+        while (steps := driver.run_long(effect.next())) is not None:
             effect.note(place, _outcome(driver, steps))
             place += 1
         return
@@ -29,7 +29,7 @@ def _in_threads(driver: Driver, effect: Together) -> None:
     under_way: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(effect.at_once, thread_name_prefix="kinto_orm-together") as pool:
         try:
-            while (steps := driver.run(effect.next())) is not None:
+            while (steps := driver.run_long(effect.next())) is not None:
                 under_way.append(pool.submit(_outcome, driver, steps))
                 if len(under_way) >= 2 * effect.at_once:  # no more than is soon needed
                     effect.note(place, under_way.popleft().result())

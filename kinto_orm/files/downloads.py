@@ -13,13 +13,13 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import attrs
 
 from kinto_orm.errors import IntegrityError, InvalidResponse
+from kinto_orm.files.folders import NOTES
 from kinto_orm.files.names import bare_name
-from kinto_orm.plans.effects import Fetch, Steps
 from kinto_orm.protocol.messages import Response
 
 #: How much of a file is held in memory at a time, in bytes.
@@ -43,8 +43,8 @@ class Remote:
 
 
 @attrs.define(eq=False)
-class Arrival:
-    """What has come of a file so far: a sink that an attempt after a failure goes on with."""
+class Download:
+    """A file on its way here: a sink, with which an attempt after a failure goes on."""
 
     remote: Remote
     file: IO[bytes]
@@ -111,60 +111,61 @@ class Arrival:
         return self.remote.is_described_by(self.received, self._digest.hexdigest())
 
 
-def fetch_into(driver: Any, remote: Remote, file: IO[bytes], chunk_size: int) -> None:
-    """Bring a file here, and verify it.
-
-    Raises :class:`IntegrityError` if its size or SHA-256 is another one.
-    """
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-        raise ValueError(f"chunk_size is a number of bytes from 1, not {chunk_size!r}")
-
-    def steps() -> Steps[None]:
-        yield Fetch(remote.url, Arrival(remote, file), chunk_size)
-
-    driver.run(steps())
+def check_chunk_size(size: object) -> None:
+    """How many bytes are held at a time: refuse what is no such number."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"chunk_size is a number of bytes from 1, not {size!r}")
 
 
-def read(driver: Any, remote: Remote) -> bytes:
-    in_memory = io.BytesIO()
-    fetch_into(driver, remote, in_memory, CHUNK)
-    return in_memory.getvalue()
-
-
-def open_verified(driver: Any, remote: Remote) -> IO[bytes]:
+def temporary(remote: Remote) -> IO[bytes]:
+    """A file for what is to be read and not kept: in memory, if it is known to be small."""
     small = remote.size is not None and remote.size <= IN_MEMORY
-    with contextlib.ExitStack() as undo:
-        file: IO[bytes] = io.BytesIO() if small else tempfile.TemporaryFile()  # noqa: SIM115
-        undo.callback(file.close)
-        fetch_into(driver, remote, file, CHUNK)
-        file.seek(0)
-        undo.pop_all()
-    return file
+    return io.BytesIO() if small else tempfile.TemporaryFile()
 
 
-def save(
-    driver: Any,
-    remote: Remote,
-    path: str | os.PathLike[str] | None,
-    *,
-    overwrite: bool,
-    notes: bytes | None,
-    chunk_size: int,
-) -> Path:
-    """Put a file in its place, and ``notes`` beside it; nothing, if anything is wrong."""
-    target = _target(path, remote.filename)
-    beside = target.with_name(f"{target.name}.meta.json")
-    there = _is_there(target, remote, overwrite)
-    noted = notes is None or _is_there(beside, _as_remote(notes), overwrite)
-    if not there:
-        with _temporary(target.parent) as (name, file):
-            fetch_into(driver, remote, file, chunk_size)
-            _move(name, file, target, overwrite)
-    if notes is not None and not noted:
-        with _temporary(target.parent) as (name, file):
-            file.write(notes)
-            _move(name, file, beside, overwrite)
-    return target
+@attrs.define(eq=False)
+class Saving:
+    """A remote file on its way to its place, and ``notes`` beside it.
+
+    ``begin()`` looks what is there and opens a temporary file; then ``download`` is the sink
+    to be filled, or ``None`` where the very file is there already. ``finish()`` moves what came
+    to ``target``. ``close()`` removes what is left, in whatever order the rest ended.
+    """
+
+    remote: Remote
+    overwrite: bool
+    notes: bytes | None
+    target: Path = attrs.field(init=False)
+    download: Download | None = attrs.field(default=None, init=False)
+    _name: Path = attrs.field(init=False)
+    _noted: bool = attrs.field(default=True, init=False)
+    _resources: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack, init=False)
+
+    def begin(self, path: str | os.PathLike[str] | None) -> None:
+        """Raises ``FileExistsError`` where something else is in the way."""
+        self.target = _target(path, self.remote.filename)
+        there = _is_there(self.target, self.remote, self.overwrite)
+        if self.notes is not None:
+            self._noted = _is_there(self._beside, _as_remote(self.notes), self.overwrite)
+        if not there:
+            self._name, file = self._resources.enter_context(_temporary(self.target.parent))
+            self.download = Download(self.remote, file)
+
+    def finish(self) -> None:
+        """Put the file in its place, and then the notes."""
+        if self.download is not None:
+            _move(self._name, self.download.file, self.target, self.overwrite)
+        if self.notes is not None and not self._noted:
+            with _temporary(self.target.parent) as (name, file):
+                file.write(self.notes)
+                _move(name, file, self._beside, self.overwrite)
+
+    def close(self) -> None:
+        self._resources.close()
+
+    @property
+    def _beside(self) -> Path:
+        return self.target.with_name(f"{self.target.name}{NOTES}")
 
 
 def _target(path: str | os.PathLike[str] | None, filename: str | None) -> Path:

@@ -15,6 +15,7 @@ from typing import IO, Any, TypeAlias
 import attrs
 
 from kinto_orm.errors import TransportError
+from kinto_orm.extras import extra
 from kinto_orm.files.multipart import check_mimetype
 from kinto_orm.files.names import UNTITLED, check_sent
 
@@ -31,7 +32,7 @@ Attachable: TypeAlias = (
 
 @attrs.define(eq=False)
 class Upload:
-    """A file to send; reads it from ``_start`` as often as it is asked to.
+    """A file to send, which is read from the same position as often as it is asked for.
 
     ``size`` is ``None`` while it comes from something that can be read only once, and
     :meth:`settle` has not read it yet.
@@ -41,10 +42,18 @@ class Upload:
     size: int | None
     _file: IO[bytes] | None
     _start: int
-    _resources: contextlib.ExitStack
     _once: Iterable[Any] | None = None
     _bar: Any = None
     _sha256: str | None = None
+    _resources: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack, init=False)
+
+    def keep(self, resources: contextlib.ExitStack) -> None:
+        """Close these with the upload."""
+        self._resources = resources
+
+    def close(self) -> None:
+        """Close what was opened to read from; a file object of the caller's stays open."""
+        self._resources.close()
 
     def settle(self) -> None:
         """Read what can be read only once into a temporary file: it may have to be sent again.
@@ -94,12 +103,8 @@ class Upload:
 
     def show_progress(self, filename: str) -> None:
         """Show a bar of what is read, in bytes; from the start again, when it is."""
-        try:
+        with extra("progress", "progress=True", "tqdm"):
             from tqdm.auto import tqdm
-        except ImportError as error:
-            raise ImportError(
-                'progress=True needs tqdm: pip install "kinto_orm[progress]"'
-            ) from error
         bar = tqdm(total=self.size, unit="B", unit_scale=True, desc=filename)
         self._bar = self._resources.enter_context(bar)
 
@@ -122,28 +127,29 @@ class Upload:
         return bool(metadata.get("hash") == self.sha256())
 
 
-@contextlib.contextmanager
-def opened(content: Any) -> Iterator[Upload]:
-    """What is to be attached, ready to be read; a path is open during the block.
+def open_upload(content: Any) -> Upload:
+    """What is to be attached, ready to be read until it is closed.
 
     Raises ``TypeError`` for what cannot be attached, and ``OSError`` for a file that cannot
     be read, such as ``IsADirectoryError``.
     """
     with contextlib.ExitStack() as resources:
-        yield _upload(content, resources)
+        upload = _upload(content, resources)
+        upload.keep(resources.pop_all())
+    return upload
 
 
 def _upload(content: Any, resources: contextlib.ExitStack) -> Upload:
     if isinstance(content, (str, os.PathLike)):
         file = resources.enter_context(_open_file(content))
-        return Upload(os.path.basename(os.fspath(content)), _size(file, 0), file, 0, resources)
+        return Upload(os.path.basename(os.fspath(content)), _size(file, 0), file, 0)
     if isinstance(content, (bytes, bytearray, memoryview)):
         in_memory = io.BytesIO(content)
-        return Upload(UNTITLED, len(in_memory.getbuffer()), in_memory, 0, resources)
+        return Upload(UNTITLED, len(in_memory.getbuffer()), in_memory, 0)
     if hasattr(content, "read"):
         return _from_file_object(content, resources)
     if isinstance(content, Iterable) and not isinstance(content, (dict, set, frozenset)):
-        return Upload(UNTITLED, None, None, 0, resources, once=content)
+        return Upload(UNTITLED, None, None, 0, once=content)
     raise TypeError(
         "what can be attached is a path, bytes, a binary file object or an iterator of bytes, "
         f"not a {type(content).__name__}"
@@ -169,9 +175,9 @@ def _from_file_object(file: Any, resources: contextlib.ExitStack) -> Upload:
         seekable = False
     if not seekable:
         once = iter(lambda: file.read(CHUNK), b"")
-        return Upload(name or UNTITLED, None, None, 0, resources, once=once)
+        return Upload(name or UNTITLED, None, None, 0, once=once)
     start = file.tell()
-    return Upload(name or UNTITLED, _size(file, start), file, start, resources)
+    return Upload(name or UNTITLED, _size(file, start), file, start)
 
 
 def _size(file: IO[bytes], start: int) -> int:

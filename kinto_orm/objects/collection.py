@@ -174,15 +174,33 @@ class Collection(Resource):
 
         ``files`` are pairs of a record or its id and what :meth:`Record.attach` takes, or the
         path of a folder as :meth:`Records.download_attachments` makes it: in it a folder for
-        each record, named like its id, with one file. Records that do not exist are made. A
-        file that is attached already is not sent again unless ``if_changed=False``.
+        each record, named like its id, with one file. In a folder without such folders each
+        file is that of a record whose id is the name without its extension. Records that do
+        not exist are made. A file that is attached already is not sent again unless
+        ``if_changed=False``.
 
-        Returns the records. All are tried; then :class:`BatchError` tells what failed.
-        Requests for each file: see :meth:`Record.attach`.
+        Returns the records. All are tried; then :class:`BatchError` tells what failed. Raises
+        ``ValueError``, before anything is sent, for a folder without any file, for a file
+        whose name is no id, and where two files would be of the same record. Requests for each
+        file: see :meth:`Record.attach`.
         """
-        from kinto_orm.objects import transfers
+        from kinto_orm.drivers.progress import taken
+        from kinto_orm.plans import transfers
 
-        return transfers.attach_each(self, files, workers, if_changed=if_changed, progress=progress)
+        driver = self.connection._driver
+        if isinstance(files, (str, os.PathLike)):
+            files = driver.run_long(transfers.pairs_of(files))
+        return driver.run_long(
+            transfers.attach_each(
+                driver.server,
+                taken(files, progress),
+                place_of(self.records).member,
+                workers,
+                if_changed=if_changed,
+                safe=self.connection.safe,
+                rehearsed=driver.dry_plan() is not None,
+            )
+        )
 
     # -- batches
 

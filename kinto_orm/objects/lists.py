@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from kinto_orm.drivers import read_ahead
+from kinto_orm.extras import extra
 from kinto_orm.plans import pages
 from kinto_orm.plans.lists import ListBase, row_of
 from kinto_orm.protocol.timestamps import timestamp
@@ -92,10 +93,6 @@ class LazyList(ListBase[T]):
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""
-        try:
+        with extra("pandas", "to_pandas()", "pandas"):
             import pandas
-        except ImportError as error:
-            raise ImportError(
-                'to_pandas() needs pandas: pip install "kinto_orm[pandas]"'
-            ) from error
         return pandas.DataFrame(self.iter_dicts())

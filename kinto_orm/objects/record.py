@@ -57,9 +57,11 @@ class Record(Resource):
     @property
     def attachment(self) -> Attachment | None:
         """The file that is attached, or ``None``; reads ``data``."""
-        from kinto_orm.objects import attachments
+        from kinto_orm.objects.attachments import Attachment
+        from kinto_orm.plans.downloads import described
 
-        return attachments.described(self)
+        metadata = described(self.data)
+        return None if metadata is None else Attachment(self, metadata)
 
     def attach(
         self,
@@ -98,18 +100,23 @@ class Record(Resource):
         :class:`IntegrityError` if the server tells of another size or SHA-256 than was sent.
         See "Attach a file" in the documentation of kinto-attachment.
         """
-        from kinto_orm.objects import attachments
+        from kinto_orm.plans import attachments
 
-        attachments.attach(
+        driver = self.connection._driver
+        steps = attachments.attach(
+            driver.server,
             self,
             content,
             filename,
             mimetype,
             if_changed=if_changed,
+            safe=self.connection.safe,
+            rehearsed=driver.dry_plan() is not None,
             progress=progress,
             data=data,
             permissions=permissions,
         )
+        driver.run(steps, self)
         return self
 
     @property

@@ -34,13 +34,17 @@ class Records(Listing[Record]):
         :meth:`Collection.attach_files` is the way back. Requests: those that read the list,
         and one for each file that is fetched.
         """
-        from kinto_orm.objects import transfers
+        from kinto_orm.drivers.progress import taken
+        from kinto_orm.plans import transfers
 
-        return transfers.download_each(
-            self,
-            folder,
-            workers,
-            overwrite=overwrite,
-            save_metadata=save_metadata,
-            progress=progress,
+        driver = self.connection._driver
+        return driver.run_long(
+            transfers.download_each(
+                driver.server,
+                taken(self, progress),
+                folder,
+                workers,
+                overwrite=overwrite,
+                save_metadata=save_metadata,
+            )
         )

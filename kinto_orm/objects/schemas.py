@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, overload
 
 from kinto_orm.errors import InvalidData, Violation
+from kinto_orm.extras import extra
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.state.document import Document
 
@@ -75,13 +76,9 @@ def validate(rows: Iterable[tuple[str, str, Any]], schemas: Mapping[str, Any]) -
 
 
 def _validator(schema: Any, where: str) -> Any:
-    try:
+    with extra("jsonschema", "validate()", "jsonschema"):
         import jsonschema
         from jsonschema_specifications import REGISTRY
-    except ImportError as error:
-        raise ImportError(
-            f'validate() needs: pip install "kinto-orm[jsonschema]" ({error})'
-        ) from error
 
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft7Validator)
     try:

@@ -1,4 +1,8 @@
-"""The verbs of attachments, as plans: look, send or delete, look again."""
+"""Attaching a file to a record, and deleting it, as plans.
+
+Kinto heeds no precondition on attachments, and drops the file that was there before it looks at
+the new one: what can be checked is checked before anything is sent.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ import attrs
 
 from kinto_orm.errors import Conflict, IntegrityError, InvalidResponse
 from kinto_orm.files.multipart import FIELD, Multipart
-from kinto_orm.files.uploads import Upload
+from kinto_orm.files.uploads import Upload, called, open_upload
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans import patches as explicit_patches
-from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.effects import Offload, Steps
+from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import ALONE, Request, precondition
 from kinto_orm.state.comparison import stored_alike
@@ -20,6 +25,58 @@ from kinto_orm.state.document import Document, Status
 from kinto_orm.state.patches import BasicPatch
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.writes import difference, encoded_data
+
+
+def attach(
+    server: Server,
+    record: Document,
+    content: Any,
+    filename: str | None = None,
+    mimetype: str | None = None,
+    *,
+    if_changed: bool,
+    safe: bool,
+    rehearsed: bool,
+    progress: bool = False,
+    data: Mapping[str, Any] | None = None,
+    permissions: Mapping[str, Any] | None = None,
+) -> Steps[None]:
+    """Send a file for a record: all that can be wrong is found before.
+
+    A dry run (``rehearsed``) reads nothing that can be read only once, unless it has to know
+    whether it changed.
+    """
+    plans.refuse_deleted(record)
+    _refuse_queued(record)
+    upload = yield Offload(lambda: open_upload(content))
+    try:
+        filename, mimetype = called(upload, filename, mimetype)
+        extras = Extras.of(record, data, permissions)
+        form = Multipart(filename, mimetype, extras.encoded(), upload)
+        yield from server.requires("attachments")
+        if progress:
+            upload.show_progress(filename)
+        if if_changed or not rehearsed:
+            yield Offload(upload.settle)
+        unless = upload if if_changed else None
+        yield from put_file(record, form=form, extras=extras, unless=unless, safe=safe)
+    finally:
+        upload.close()
+
+
+def delete(server: Server, record: Document, *, safe: bool) -> Steps[None]:
+    """Look, DELETE the file, GET what the record is now."""
+    _refuse_queued(record)
+    yield from server.requires("attachments")
+    yield from detach(record, safe=safe)
+
+
+def _refuse_queued(record: Document) -> None:
+    if record._queued_in is not None:
+        raise ValueError(
+            f"{record.uri} has a write that waits in a batch, and attachments are made at once; "
+            "attach before it, or after the batch"
+        )
 
 
 @attrs.frozen
@@ -69,7 +126,7 @@ def put_file(
     """Look, where that is called for; POST the file; GET what the record is now."""
     ours = {FIELD, *(extras.data or ())}
     held = yield from _look(record, ours, safe, unless is not None)
-    if unless is not None and held is not None and unless.is_described_by(held.get(FIELD)):
+    if unless is not None and held is not None and (yield _whether_sent(unless, held)):
         yield from _put_extras(record, extras, safe)
         return
     sent = record._snapshot(record._difference(), True) if record._status is Status.NEW else None
@@ -87,6 +144,10 @@ def put_file(
         record._take(data, permissions, sent=sent)
     else:
         _take(record, data, permissions, ours, safe)
+
+
+def _whether_sent(upload: Upload, held: Mapping[str, Any]) -> Offload:
+    return Offload(lambda: upload.is_described_by(held.get(FIELD)))
 
 
 def detach(record: Document, *, safe: bool) -> Steps[None]:

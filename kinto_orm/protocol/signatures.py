@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import IntegrityError
+from kinto_orm.extras import extra
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -26,13 +27,10 @@ _FINGERPRINT = re.compile(r"(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}\Z", re.IGNORECASE)
 
 def require_extra() -> None:
     """Raise an ``ImportError`` that says what to install, where something is missing."""
-    try:
-        import canonicaljson  # noqa: F401
+    with extra("signatures", "verify()", "cryptography"):
         import cryptography  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f'verify() needs: pip install "kinto-orm[signatures]" ({error})'
-        ) from error
+    with extra("signatures", "verify()", "canonicaljson-rs"):
+        import canonicaljson  # noqa: F401
 
 
 def payload(rows: Iterable[Mapping[str, Any]], timestamp: int) -> bytes:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from kinto_orm.extras import extra
 from kinto_orm.objects.connection import Connection
 
 if TYPE_CHECKING:
@@ -176,12 +177,8 @@ class LocalServer:
         return self._running
 
     def _start(self) -> _Running:
-        try:
+        with extra("server", "LocalServer", "kinto"):
             from . import app, http
-        except ImportError as error:
-            raise ImportError(
-                f'LocalServer needs Kinto: pip install "kinto-orm[server]" ({error})'
-            ) from error
 
         with contextlib.ExitStack() as resources:
             resources.enter_context(http.quiet(_LOGGERS))

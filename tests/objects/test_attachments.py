@@ -657,6 +657,38 @@ def test_a_folder_of_folders_is_attached_and_only_what_changed_is_sent_again(
         files.attach_files(tmp_path)
 
 
+def test_each_file_of_a_flat_folder_is_that_of_the_record_with_its_name(
+    files: Collection, tmp_path: Path
+) -> None:
+    (tmp_path / "no-file-in-it").mkdir()
+    for name in ("logo.png", "logo.png.meta.json", "notes", ".hidden"):
+        (tmp_path / name).write_text(name)
+    records = files.attach_files(tmp_path)
+    assert [record.id for record in records] == ["logo", "notes"]
+    assert [record.attachment.filename for record in records] == ["logo.png", "notes"]  # type: ignore[union-attr]
+    assert files.records.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "error"),
+    [
+        ([], "holds nothing to attach"),
+        ([".hidden"], "holds nothing to attach"),
+        (["a.txt", "a b.txt"], r"a b\.txt cannot be attached by its name, as 'a b' is no id"),
+        (["archive.tar.gz"], "'archive.tar' is no id"),
+        (["a.txt", "a.png"], "would be files of the same record, 'a'"),
+    ],
+)
+def test_a_folder_from_which_nothing_sensible_can_be_attached_is_refused_before_anything_is_sent(
+    files: Collection, tmp_path: Path, server: WatchedServer, names: list[str], error: str
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("x")
+    with server.log() as log, pytest.raises(ValueError, match=error):
+        files.attach_files(tmp_path)
+    assert not log
+
+
 def test_pairs_are_attached_whatever_fails(files: Collection, path: Path) -> None:
     loaded = files.create_record({"t": 1})
     pairs: list[tuple[Any, Any]] = [("a", path), ("b", "no such file"), (loaded, b"x"), ("c", 3)]

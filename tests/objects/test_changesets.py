@@ -591,5 +591,5 @@ def test_without_the_extra_it_says_what_to_install(
     notes: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "canonicaljson", None)
-    with pytest.raises(ImportError, match=r"kinto-orm\[signatures\]"):
+    with pytest.raises(ImportError, match=r"kinto_orm\[signatures\]"):
         notes.changeset().verify(public_key="x")

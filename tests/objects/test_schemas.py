@@ -372,5 +372,5 @@ def test_without_the_extra_it_says_what_to_install(
     notes: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "jsonschema", None)
-    with pytest.raises(ImportError, match=r"kinto-orm\[jsonschema\]"):
+    with pytest.raises(ImportError, match=r"kinto_orm\[jsonschema\]"):
         notes.validate({"title": "x"})

@@ -1,0 +1,24 @@
+"""The one way to say that an optional package is missing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def extra(name: str, what: str, package: str) -> Iterator[None]:
+    """A block that imports what the extra ``name`` installs.
+
+    Where that fails it is an ``ImportError`` that says ``what`` needs the ``package``, and how
+    to install it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        # A package that is there, and lacks another one, says so itself.
+        other = getattr(error, "name", None)
+        why = "" if other is None or other.split(".")[0] == package else f" ({error})"
+        raise ImportError(
+            f'{what} needs {package}: pip install "kinto_orm[{name}]"{why}'
+        ) from error
