@@ -38,7 +38,7 @@ class Records(Listing[Record]):
         from kinto_orm.plans import transfers
 
         driver = self.connection._driver
-        return driver.run_long(
+        paths: list[Path] = driver.run_long(
             transfers.download_each(
                 driver.server,
                 taken(self, progress),
@@ -48,3 +48,4 @@ class Records(Listing[Record]):
                 save_metadata=save_metadata,
             )
         )
+        return paths
