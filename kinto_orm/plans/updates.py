@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 
 from kinto_orm.errors import BatchError, Conflict, NotFound
-from kinto_orm.plans import conflicts, objects
+from kinto_orm.plans import conflicts
 from kinto_orm.plans.effects import Steps, Verb
 from kinto_orm.plans.once import CHUNK, OncePages
 from kinto_orm.plans.pages import Pages
@@ -62,7 +62,7 @@ def update(place: Place[R], query: Query, fields: Mapping[str, Any], *, safe: bo
             records = list(place.each(rows[start : start + PAGE_SIZE], Known(_IDS)))
             for record in records:
                 record.data.update(fields)
-            verbs = (Verb("save", one, objects.save, {"safe": safe}) for one in records)
+            verbs = (Verb("save", one, conflicts.save, {"safe": safe}) for one in records)
             try:
                 number += yield from run_all(verbs, (NotFound,))
             except BatchError as error:
