@@ -236,7 +236,7 @@ def _checked(
 ) -> Iterator[Found]:
     if not schema:
         return
-    from kinto_orm.objects import schemas as checks
+    from kinto_orm.state import validation as checks
 
     if not isinstance(schema, Mapping):
         yield where, owner, f"a schema is a mapping, not {schema!r}"

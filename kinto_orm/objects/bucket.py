@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.objects import schemas
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.group import Group
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.resource import Resource
-from kinto_orm.objects.schemas import Stored
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET
+from kinto_orm.state.schemas import BucketSchemas
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
-class Bucket(Resource):
+class Bucket(BucketSchemas, Resource):
     """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
 
     Instead of a ``connection`` it takes ``server_url`` and ``auth`` and opens its own; the
@@ -69,27 +68,6 @@ class Bucket(Resource):
         from kinto_orm.objects.history import History
 
         return History(self.connection, self)
-
-    # -- schemas
-
-    record_schema = Stored(
-        "record:schema",
-        schemas.a_mapping,
-        """The JSON schema for the records of all collections; see :attr:`Collection.schema`.
-
-        A property of ``data["record:schema"]``: ``None`` where there is none, or to remove it.
-        """,
-    )
-    collection_schema = Stored(
-        "collection:schema",
-        schemas.a_mapping,
-        """The JSON schema for the data of collections: ``data["collection:schema"]``.""",
-    )
-    group_schema = Stored(
-        "group:schema",
-        schemas.a_mapping,
-        """The JSON schema for the data of groups: ``data["group:schema"]``.""",
-    )
 
     # -- collections
 

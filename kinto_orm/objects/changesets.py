@@ -25,9 +25,11 @@ from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import is_id, is_timestamp
 from kinto_orm.protocol.timestamps import timestamp
-from kinto_orm.state.document import Document, Status
+from kinto_orm.state.coverage import WHOLE
+from kinto_orm.state.document import Document, Status, status_of
+from kinto_orm.state.edits import baseline_of, coverage_of
+from kinto_orm.state.identity import parent_of
 from kinto_orm.state.tombstones import Tombstone
-from kinto_orm.state.writes import Known
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.sync import Driver
@@ -101,7 +103,7 @@ def _is_change(row: Any) -> bool:
 
 def announced(collection: Document) -> Steps[int | None]:
     """GET what a server announces to pollers: when the collection last changed."""
-    parent = collection._parent
+    parent = parent_of(collection)
     query = {
         "_expected": _past_caches(),
         "bucket": parent.id if parent is not None else None,
@@ -310,9 +312,9 @@ def _as_loaded(record: Record | Mapping[str, Any]) -> dict[str, Any]:
         return dict(record)
     if not isinstance(record, Record):
         raise TypeError(f"records are objects or dicts, not {record!r}")
-    if record._status is not Status.LOADED or record._known != Known():
+    if status_of(record) is not Status.LOADED or coverage_of(record) != WHOLE:
         raise ValueError(f"{record.uri} is not loaded as a whole")
-    return {**record._source, "id": record.id, "last_modified": record.last_modified}
+    return {**baseline_of(record), "id": record.id, "last_modified": record.last_modified}
 
 
 def fetch_chain(driver: Driver, url: str) -> bytes:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from kinto_orm.errors import Forbidden, Unauthorized
-from kinto_orm.objects import schemas
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
 from kinto_orm.objects.resource import Resource
-from kinto_orm.objects.schemas import Stored
+from kinto_orm.plans import schemas
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id, check_parent
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION
+from kinto_orm.state.identity import Ancestor
+from kinto_orm.state.schemas import CollectionSchemas
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
-class Collection(Resource):
+class Collection(CollectionSchemas, Resource):
     """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one.
@@ -53,9 +51,7 @@ class Collection(Resource):
         check_parent(bucket, BUCKET, "a collection")
         self._start(id, bucket, bucket.connection, data, permissions)
 
-    @property
-    def bucket(self) -> Bucket:
-        return cast("Bucket", self._parent)
+    bucket: Ancestor[Bucket] = Ancestor(BUCKET)
 
     @property
     def records(self) -> Records:
@@ -244,34 +240,6 @@ class Collection(Resource):
 
         return changesets.fetch(self, since, expected, bust_cache)
 
-    # -- schemas
-
-    schema = Stored(
-        "schema",
-        schemas.a_mapping,
-        """The JSON schema that the server checks records against when they are written.
-
-        A property of ``data["schema"]``: ``None`` where there is none, or to remove it.
-        Records that are there already are not checked. Where the server does not have the
-        capability ``schema``, it is kept and not used. See "Collection JSON schema" in
-        Kinto's API reference.
-        """,
-    )
-    ui_schema = Stored(
-        "uiSchema",
-        schemas.a_mapping,
-        """How Kinto-Admin draws the form for records: ``data["uiSchema"]``. Not Kinto's own.""",
-    )
-    cache_expires = Stored(
-        "cache_expires",
-        schemas.seconds,
-        """For how many seconds clients may cache records that everybody may read.
-
-        A property of ``data["cache_expires"]``: ``None`` where the server's settings
-        decide, or to let them. See "Collection caching" in Kinto's API reference.
-        """,
-    )
-
     def validate(
         self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]
     ) -> None:
@@ -284,19 +252,7 @@ class Collection(Resource):
         to with ``$ref`` has to be in them. Raises ``ValueError`` where a schema is not
         valid, and ``ImportError`` without the extra ``jsonschema``.
         """
-        wanted = [records] if isinstance(records, (Record, Mapping)) else list(records)
-        for one in wanted:
-            if not isinstance(one, (Record, Mapping)):
-                raise TypeError(f"validate() takes records or dicts of fields, not {one!r}")
-        found = {f"the schema of {self.uri}": self.schema}
-        # Who may not read the bucket hears of its schema from the server.
-        with contextlib.suppress(Forbidden, Unauthorized):
-            found[f"the record:schema of {self.bucket.uri}"] = self.bucket.record_schema
-        rows = (
-            (one.uri, one.id, one.data) if isinstance(one, Record) else ("", one.get("id", ""), one)
-            for one in wanted
-        )
-        schemas.validate(rows, {where: schema for where, schema in found.items() if schema})
+        self._connection._driver.run(schemas.validate(self, records))
 
     # -- replication
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kinto_orm.objects.resource import Resource
 from kinto_orm.protocol.ids import check_parent
-from kinto_orm.protocol.kinds import COLLECTION, RECORD
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION, RECORD
+from kinto_orm.state.identity import Ancestor
 
 if TYPE_CHECKING:
     from kinto_orm.files.uploads import Attachable
@@ -39,13 +40,8 @@ class Record(Resource):
         check_parent(collection, COLLECTION, "a record")
         self._start(id, collection, collection.connection, data, permissions)
 
-    @property
-    def collection(self) -> Collection:
-        return cast("Collection", self._parent)
-
-    @property
-    def bucket(self) -> Bucket:
-        return self.collection.bucket
+    collection: Ancestor[Collection] = Ancestor(COLLECTION)
+    bucket: Ancestor[Bucket] = Ancestor(BUCKET)
 
     def validate(self) -> None:
         """Check the data against the schemas, before they are sent; see

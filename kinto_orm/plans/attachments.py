@@ -20,10 +20,27 @@ from kinto_orm.plans.effects import Offload, Steps
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import ALONE, Request, precondition
+from kinto_orm.state.answers import accept_answer
 from kinto_orm.state.comparison import stored_alike
-from kinto_orm.state.document import Document, Status
+from kinto_orm.state.document import (
+    Document,
+    Status,
+    queue_of,
+    refuse_deleted,
+    status_of,
+)
+from kinto_orm.state.edits import (
+    baseline_of,
+    coverage_of,
+    fields_of,
+    is_replaced,
+    lists_of,
+    own_fields,
+    pending_difference,
+    snapshot,
+)
 from kinto_orm.state.patches import BasicPatch
-from kinto_orm.state.permissions import Permissions
+from kinto_orm.state.permissions import checked_permissions
 from kinto_orm.state.writes import difference, encoded_data
 
 
@@ -46,7 +63,7 @@ def attach(
     A dry run (``rehearsed``) reads nothing that can be read only once, unless it has to know
     whether it changed.
     """
-    plans.refuse_deleted(record)
+    refuse_deleted(record)
     _refuse_queued(record)
     upload = yield Offload(lambda: open_upload(content))
     try:
@@ -72,7 +89,7 @@ def delete(server: Server, record: Document, *, safe: bool) -> Steps[None]:
 
 
 def _refuse_queued(record: Document) -> None:
-    if record._queued_in is not None:
+    if queue_of(record) is not None:
         raise ValueError(
             f"{record.uri} has a write that waits in a batch, and attachments are made at once; "
             "attach before it, or after the batch"
@@ -93,16 +110,12 @@ class Extras:
         data: Mapping[str, Any] | None,
         permissions: Mapping[str, Any] | None,
     ) -> Extras:
-        fields = None if data is None else record._own_fields(data)
-        wanted: dict[str, list[str]] = {}
-        if permissions is not None:
-            given = Permissions(record.kind, lambda: None)
-            given._new(permissions)
-            wanted = {name: list(given[name]) for name in permissions}
-        if record._status is Status.NEW:
-            fields = {**record._fields(), **(fields or {})}
-            held = record._permissions._held() if record._permissions is not None else {}
-            wanted = {**{name: who for name, who in held.items() if who}, **wanted}
+        fields = None if data is None else own_fields(record, data)
+        wanted = {} if permissions is None else checked_permissions(record.kind, permissions)
+        if status_of(record) is Status.NEW:
+            fields = {**fields_of(record), **(fields or {})}
+            held = {name: who for name, who in lists_of(record).items() if who}
+            wanted = {**held, **wanted}
         return cls(fields, wanted or None)
 
     def encoded(self) -> dict[str, bytes]:
@@ -129,7 +142,8 @@ def put_file(
     if unless is not None and held is not None and (yield _whether_sent(unless, held)):
         yield from _put_extras(record, extras, safe)
         return
-    sent = record._snapshot(record._difference(), True) if record._status is Status.NEW else None
+    new = status_of(record) is Status.NEW
+    sent = snapshot(record, pending_difference(record), True) if new else None
     response = yield Request("POST", f"{record.uri}/attachment", stream=form)
     stored = plans.checked(response).body
     if not isinstance(stored, dict) or "size" not in stored or "hash" not in stored:
@@ -141,7 +155,7 @@ def put_file(
         )
     data, permissions = plans.envelope(plans.checked((yield Request("GET", record.uri))))
     if sent is not None:
-        record._take(data, permissions, sent=sent)
+        accept_answer(record, data, permissions, sent=sent)
     else:
         _take(record, data, permissions, ours, safe)
 
@@ -152,8 +166,8 @@ def _whether_sent(upload: Upload, held: Mapping[str, Any]) -> Offload:
 
 def detach(record: Document, *, safe: bool) -> Steps[None]:
     """Look, DELETE the file, GET what the record is now."""
-    plans.refuse_deleted(record)
-    if record._status is not Status.LOADED:
+    refuse_deleted(record)
+    if status_of(record) is not Status.LOADED:
         raise ValueError(f"{record.uri} is not saved yet, and has no file of its own")
     yield from _look(record, {FIELD}, safe, False)
     plans.checked((yield Request("DELETE", f"{record.uri}/attachment")))
@@ -170,21 +184,21 @@ def _look(
     or what has edits here, or made what is about to be made, and :class:`NotFound` where the
     record was deleted.
     """
-    loaded = record._status is Status.LOADED and record.last_modified is not None
+    loaded = status_of(record) is Status.LOADED and record.last_modified is not None
     headers: dict[str, str] = {}
-    if record._status is Status.NEW:
+    if status_of(record) is Status.NEW:
         if not safe:
             return None
         headers["If-None-Match"] = "*"
     elif loaded and safe:
-        headers = precondition(record._last_modified or 0)
-    if loaded and record._known.only is None:
+        headers = precondition(record.last_modified or 0)
+    if loaded and coverage_of(record).only is None:
         headers["If-None-Match"] = f'"{record.last_modified}"'
     if not learn and not (headers and safe):
         return None
     response = yield Request("GET", record.uri, "", headers)
     if response.status == 304:
-        held: Mapping[str, Any] = record._source
+        held: Mapping[str, Any] = baseline_of(record)
         return held
     if response.status in (403, 404) and not loaded:
         return None  # it may be made, by somebody who may not read here
@@ -205,9 +219,9 @@ def _look(
 
 def _edited(record: Document, data: Mapping[str, Any]) -> set[str]:
     """The fields with edits that wait."""
-    edits = difference(record._source, record._fields())
+    edits = pending_difference(record)
     names = {*edits.changed, *edits.removed}
-    return names.union(record._source, data) if record._replaced else names
+    return names.union(baseline_of(record), data) if is_replaced(record) else names
 
 
 def _moved(record: Document, data: Mapping[str, Any], names: set[str]) -> bool:
@@ -216,8 +230,9 @@ def _moved(record: Document, data: Mapping[str, Any], names: set[str]) -> bool:
     def form(fields: Mapping[str, Any], name: str) -> list[Any]:
         return [fields[name]] if name in fields else []
 
-    names = {name for name in names if record._known.covers(name)} - {"id", "last_modified"}
-    return not all(stored_alike(form(record._source, name), form(data, name)) for name in names)
+    baseline, coverage = baseline_of(record), coverage_of(record)
+    names = {name for name in names if coverage.covers(name)} - {"id", "last_modified"}
+    return not all(stored_alike(form(baseline, name), form(data, name)) for name in names)
 
 
 def _take(
@@ -229,18 +244,19 @@ def _take(
 ) -> None:
     """Hold what the server has. Where edits wait of a field that somebody else changed in the
     meantime, hold the version that they are based on: the next save must meet its conflict."""
-    loaded = record._status is Status.LOADED
+    loaded = status_of(record) is Status.LOADED
     if loaded and safe and _moved(record, data, _edited(record, data) - ours):
-        fields = {**record._source, FIELD: data.get(FIELD)}
+        fields = {**baseline_of(record), FIELD: data.get(FIELD)}
         fields["last_modified"] = record.last_modified
-        record._take(fields, None, known=record._known)
+        accept_answer(record, fields, None, coverage=coverage_of(record))
     else:
-        record._take(data, permissions)
+        accept_answer(record, data, permissions)
 
 
 def _put_extras(record: Document, extras: Extras, safe: bool) -> Steps[None]:
     """What was to go with a file that need not go."""
-    changed = difference(record._source, {**record._source, **(extras.data or {})}).changed
+    baseline = baseline_of(record)
+    changed = difference(baseline, {**baseline, **(extras.data or {})}).changed
     if changed or extras.permissions:
         patch = BasicPatch(data=changed or None, permissions=extras.permissions)
         yield from explicit_patches.patch(ALONE, record, patch, safe=safe)

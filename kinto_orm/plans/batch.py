@@ -13,10 +13,10 @@ import attrs
 
 from kinto_orm.errors import BatchError
 from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
-from kinto_orm.plans.objects import edits_of
 from kinto_orm.plans.operations import Operation, chunks, next_round
 from kinto_orm.plans.server import Server
 from kinto_orm.state.document import Document, put_in_queue, queue_of
+from kinto_orm.state.edits import edits_of
 
 #: How many objects go into an envelope where the server has no bound.
 CHUNK = 1000
@@ -132,7 +132,12 @@ class Queue:
                 size = (yield from self._server.batch_size()) if len(ready) > 1 else 1
                 for chunk in chunks(ready, size):
                     requests = [one.request for one in chunk if one.request is not None]
-                    outcomes = yield Envelope(requests, [one.document for one in chunk])
+                    try:
+                        outcomes = yield Envelope(requests, [one.document for one in chunk])
+                    except BaseException as failure:  # each part may have been carried out
+                        for operation in chunk:
+                            operation.interrupt(failure)
+                        raise
                     for operation, outcome in zip(chunk, outcomes, strict=True):
                         operation.go_on(outcome)
                 left = [operation for operation in left if not operation.ended]

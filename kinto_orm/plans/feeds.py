@@ -18,10 +18,10 @@ from kinto_orm.plans.pages import SETTLING, Pages, read_page
 from kinto_orm.plans.server import Server
 from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.queries import Query
+from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
 from kinto_orm.state.tombstones import Tombstone, tombstone_of
-from kinto_orm.state.writes import WHOLE, Known
 
 R = TypeVar("R", bound=Document)
 
@@ -134,7 +134,7 @@ class Feed(Source["R | Tombstone"]):
     def __init__(self, place: Place[R], query: Query, since: int) -> None:
         self.progress = Progress(place.url, since, query.before)
         self._place = place
-        self._known = WHOLE if query.fields is None else Known(query.fields)
+        self._coverage = WHOLE if query.fields is None else Coverage(query.fields)
         query = attrs.evolve(query, since=int(since), sort="last_modified")
         first = query.first_page(place.connection.page_size, tombstones=True)
         self._pages = Pages(place.uri, first)
@@ -160,7 +160,7 @@ class Feed(Source["R | Tombstone"]):
         is_new = self.progress.is_new
         for row in page:
             if is_new((row["id"], row["last_modified"])):
-                yield tombstone_of(row) or self._place.listed(row, self._known)
+                yield tombstone_of(row) or self._place.listed(row, self._coverage)
 
     def told(self, items: Iterable[Any]) -> Iterator[R | Tombstone]:
         progress = self.progress

@@ -21,9 +21,10 @@ from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.queries import Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
+from kinto_orm.state.answers import accept_permissions
+from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
-from kinto_orm.state.places import Place, permit
-from kinto_orm.state.writes import WHOLE, Known
+from kinto_orm.state.places import Place
 
 R = TypeVar("R", bound=Document)
 H = TypeVar("H", bound="HistoryBase")
@@ -158,14 +159,14 @@ class Rebuilt(Source[R]):
         )
 
     def _record(self, target: Mapping[str, Any]) -> R:
-        fields, known = dict(target["data"]), WHOLE
+        fields, coverage = dict(target["data"]), WHOLE
         if self._query.fields is not None:
-            known = Known(self._query.fields)
+            coverage = Coverage(self._query.fields)
             always = {name: fields[name] for name in ("id", "last_modified")}
-            fields = {**known.part(fields), **always}
-        record = self._place.listed(fields, known)
+            fields = {**coverage.part(fields), **always}
+        record = self._place.listed(fields, coverage)
         if self._permissions:
-            permit(record, target.get("permissions", {}))
+            accept_permissions(record, target.get("permissions", {}))
         return record
 
 

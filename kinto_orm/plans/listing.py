@@ -12,9 +12,9 @@ from kinto_orm.plans.lists import ListBase
 from kinto_orm.plans.sources import Permitted, Source
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
-from kinto_orm.state.writes import WHOLE, Known
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
@@ -46,7 +46,7 @@ class ListingBase(ListBase[R]):
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterator[R]:
         fields = self.query.fields
-        return self._place.each(rows, WHOLE if fields is None else Known(fields))
+        return self._place.each(rows, WHOLE if fields is None else Coverage(fields))
 
     def _source(self, whole: bool = False) -> Source[R]:
         source = super()._source()

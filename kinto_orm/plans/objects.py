@@ -7,28 +7,58 @@ run) carries the requests, and says first what the road can carry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from kinto_orm.errors import (
     Conflict,
-    DeletedError,
     Forbidden,
     InvalidResponse,
     NotFound,
     ResponseError,
 )
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.lost_replies import own_delete, own_write
-from kinto_orm.protocol.messages import JSON, Carrier, Request, Response, precondition
+from kinto_orm.plans.lost_replies import (
+    earlier_write,
+    note_failure,
+    note_refusal,
+    own_delete,
+    own_write,
+)
+from kinto_orm.protocol.messages import ALONE, JSON, Carrier, Request, Response, precondition
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import are_permissions, error_for, is_object
 from kinto_orm.protocol.timestamps import timestamp
-from kinto_orm.state.document import Document, Snapshot, Status
+from kinto_orm.state.answers import (
+    accept_answer,
+    accept_permissions,
+    accept_tombstone,
+    accept_unchanged,
+    become,
+    version,
+)
+from kinto_orm.state.attempts import attempted, attempts_of
+from kinto_orm.state.coverage import WHOLE, Coverage
+from kinto_orm.state.document import Document, Status, copied, refuse_deleted, status_of
+from kinto_orm.state.edits import (
+    Edits,
+    adds_blindly,
+    baseline_of,
+    check,
+    coverage_of,
+    creation,
+    drop_these_edits,
+    edits_of,
+    is_edited,
+    pending_writes,
+    permissions_are_open,
+    refuse_hidden_permissions,
+    snapshot,
+)
 from kinto_orm.state.made import note_made
 from kinto_orm.state.values import thawed
-from kinto_orm.state.writes import Known, Write, writes
+from kinto_orm.state.writes import Write
 
 Timestamp = int | str | datetime | None
 
@@ -36,7 +66,7 @@ Timestamp = int | str | datetime | None
 def load(document: Document) -> Steps[None]:
     """GET an object for the first time it is read; what was edited before is kept."""
     response = checked((yield Request("GET", document.uri)))
-    document._take(*envelope(response))
+    accept_answer(document, *envelope(response))
 
 
 def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
@@ -44,29 +74,35 @@ def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
 
     Newer data in the answer is left alone: the next save must meet its conflict.
     """
-    if document._status is Status.REFERENCE:
+    if status_of(document) is Status.REFERENCE:
         yield from load(document)
         return
     response = checked((yield Request("GET", document.uri)))
-    document._take_permissions(envelope(response)[1] or {})
+    accept_permissions(document, envelope(response)[1] or {})
 
 
-class Edits(NamedTuple):
-    """What was edited here when somebody asked for a refresh, and is to be dropped."""
-
-    fields: Snapshot
-    replaced: bool
-    granted: Mapping[str, Any]
+def load_missing(document: Document, part: Literal["data", "permissions"]) -> Steps[None]:
+    """GET what somebody reads and nobody has loaded yet."""
+    return load(document) if part == "data" else load_permissions(ALONE, document)
 
 
-def edits_of(document: Document) -> Edits:
-    """The edits that there are now."""
-    principals = document._permissions
-    return Edits(
-        document._snapshot(document._difference(), permissions=False),
-        document._replaced,
-        principals._pending() if principals is not None else {},
-    )
+def refresh_options(only: Iterable[str] | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options of :func:`refresh`, if they make sense: ``TypeError``, ``ValueError``."""
+    if params is not None and "_fields" in params:
+        raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
+    return {"only": None if only is None else _field_names(only), "params": params}
+
+
+def _field_names(only: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(only, str):
+        raise TypeError(f"only is a list of field names: only=[{only!r}]")
+    names = tuple(only)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"only is a list of field names, not {names!r}")
+    for name in names:
+        if not name or "," in name:
+            raise ValueError(f"Kinto cannot be asked for a field called {name!r}")
+    return names
 
 
 def refresh(
@@ -81,8 +117,8 @@ def refresh(
     Drops local edits, but for those made since it was asked for: ``dropped`` are those that
     there were then, where it begins later than that.
     """
-    wanted = Known(only)
-    held = document._status is Status.LOADED and document._known in (wanted, Known())
+    wanted = WHOLE if only is None else Coverage(only)
+    held = status_of(document) is Status.LOADED and coverage_of(document) in (wanted, WHOLE)
     headers = {}
     if held and carrier.not_modified and document.last_modified is not None:
         headers["If-None-Match"] = f'"{document.last_modified}"'
@@ -90,15 +126,12 @@ def refresh(
     edits = edits_of(document) if dropped is None else dropped
     response = yield Request("GET", document.uri, encode_query(asked), headers)
     if response.status == 304 and headers:
-        data, permissions = document._as_loaded(wanted), None
-    else:
-        data, permissions = envelope(checked(response))
-    principals = document._permissions
-    if principals is not None and principals._pending() == edits.granted:
-        principals._revert()
-    if edits.replaced:
-        document._replaced = False
-    document._take(data, permissions, sent=edits.fields, known=wanted)
+        drop_these_edits(document, edits)
+        accept_unchanged(document, edits.fields, wanted)
+        return
+    data, permissions = envelope(checked(response))
+    drop_these_edits(document, edits)
+    accept_answer(document, data, permissions, sent=edits.fields, coverage=wanted)
 
 
 def exists(document: Document) -> Steps[bool]:
@@ -119,73 +152,83 @@ def save(
 ) -> Steps[object]:
     """Create what is new, send what changed of what is not, or nothing."""
     refuse_deleted(document)
-    if document._status is Status.NEW:
+    if status_of(document) is Status.NEW:
         return create(carrier, document, safe=safe, if_match=if_match)
-    held = document._permissions
-    if document._status is Status.REFERENCE or (held is not None and held._blind()):
+    if status_of(document) is Status.REFERENCE or adds_blindly(document) or attempts_of(document):
         return _read_and_update(carrier, document, safe, if_match)
-    return _send(
-        document, document, _writes(carrier, document), safe, match(document, safe, if_match)
-    )
+    writes = pending_writes(document, carrier.patch_types)
+    return _send(carrier, document, document, writes, safe, match(document, safe, if_match))
 
 
 def _read_and_update(
     carrier: Carrier, document: Document, safe: bool, if_match: Timestamp
 ) -> Steps[None]:
-    if not document._edited():
+    if not is_edited(document):
         return
-    asked = document._copy()  # what is edited while this one reads was not asked for
-    if document._status is Status.REFERENCE:
+    asked = copied(document)  # what is edited while this one reads was not asked for
+    if status_of(document) is Status.REFERENCE:
         answer = envelope(checked((yield Request("GET", document.uri))))
         for one in (document, asked):
-            one._take(*answer)
-    held = asked._permissions
-    if held is not None and held._blind():
-        if not held.known and not held.hidden:
+            accept_answer(one, *answer)
+    yield from _update(carrier, document, asked, safe, if_match)
+
+
+def _update(
+    carrier: Carrier, document: Document, asked: Document, safe: bool, if_match: Timestamp = None
+) -> Steps[None]:
+    """Send what is edited in the copy ``asked``; load the permissions that were added to."""
+    if adds_blindly(asked):
+        if permissions_are_open(asked):
             shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
             for one in (document, asked):
-                one._take_permissions(shown)
-        held._refuse_hidden()  # nothing can be added to what is not shown
-    headers = match(document, safe, if_match)
-    yield from _send(document, asked, _writes(carrier, asked), safe, headers)
-
-
-def _writes(carrier: Carrier, document: Document) -> list[Write]:
-    held = document._permissions
-    lists = held._held() if held is not None else {}
-    return writes(
-        document._source,
-        document._fields(),
-        {name: lists[name] for name in held._edited()} if held is not None else {},
-        lists if held is not None and held.known else None,
-        known=document._known,
-        replaced=document._replaced,
-        patch_types=carrier.patch_types,
-    )
+                accept_permissions(one, shown)
+        refuse_hidden_permissions(asked)  # nothing can be added to what is not shown
+    writes = pending_writes(asked, carrier.patch_types)
+    yield from _send(carrier, document, asked, writes, safe, match(document, safe, if_match))
 
 
 def _send(
-    document: Document, asked: Document, pending: list[Write], safe: bool, headers: dict[str, str]
+    carrier: Carrier,
+    document: Document,
+    asked: Document,
+    pending: list[Write],
+    safe: bool,
+    headers: dict[str, str],
 ) -> Steps[None]:
     """Send what is ``asked`` for; edits of the document since then stay.
 
     The precondition in ``headers`` is that of the first write; others follow its answer.
+    ``asked`` is a copy where the document has attempts whose answers never came: if one of
+    them was carried out, what was edited since it goes on top.
     """
     for write in pending:
-        asked._check()
-        sent = asked._snapshot(write.change, write.permissions)
+        check(asked)
+        sent = snapshot(asked, write.change, write.permissions)
         if write.content_type != JSON:
             headers = {**headers, "Content-Type": write.content_type}
-        response = yield Request(write.method, document.uri, "", headers, write.content)
+        try:
+            response = yield Request(write.method, document.uri, "", headers, write.content)
+            if response.status < 300:
+                answer = envelope(checked(response))
+        except BaseException as failure:
+            note_failure(document, attempted(document, sent), failure)
+            raise
         if response.status == 412:
-            own = yield from own_write(document, sent, response)
+            own = yield from own_write(document, attempted(document, sent), response)
             if own is None:
-                raise conflict(document, response)
-            document._take(*own, sent=sent)
-        elif response.status == 403:
+                earlier = yield from earlier_write(document, response)
+                if earlier is None:
+                    raise conflict(document, response)
+                attempt, own = earlier
+                for one in (document, asked):
+                    accept_answer(one, *own, sent=attempt.held)
+                yield from _update(carrier, document, asked, safe)
+                return
+            answer = own
+        elif response.status >= 300:
+            note_refusal(document, attempted(document, sent), response)
             raise (yield from refused(document, response))
-        else:
-            document._take(*envelope(checked(response)), sent=sent)
+        accept_answer(document, *answer, sent=sent)
         if write is not pending[-1]:
             headers = match(document, safe, None)
 
@@ -202,18 +245,17 @@ def create(
 
     The latter never overwrites, ``safe`` or not. Whether the object was made.
     """
-    held = document._permissions
-    given = {name: who for name, who in (held._held() if held else {}).items() if who}
-    write = Write.put(document._fields(), given or None, document._difference())
+    # What is edited while an earlier attempt is looked for was not asked for.
+    asked = copied(document) if attempts_of(document) else document
     headers = {"If-None-Match": "*"} if safe or if_not_exists else {}
     if if_match is not None:
         headers = match(document, safe, if_match)
     try:
-        yield from _send(document, document, [write], safe, headers)
+        yield from _send(carrier, document, asked, [creation(asked)], safe, headers)
     except Conflict as error:
         if not if_not_exists or error.remote is None:
             raise
-        document._become(error.details["existing"], None)
+        become(document, error.details["existing"], None)
         return False
     except Forbidden:
         # Whoever may write an object but not create its siblings gets 403 where it exists.
@@ -222,7 +264,7 @@ def create(
         response = yield Request("GET", document.uri)
         if response.status != 200:
             raise
-        document._become(*envelope(response))
+        become(document, *envelope(response))
         return False
     note_made(document.url)
     return True
@@ -241,20 +283,33 @@ def delete(
         return
     refuse_deleted(document)
     headers = match(document, safe, if_match)
-    response = yield Request("DELETE", document.uri, "", headers)
-    if response.status == 412:
-        raise conflict(document, response)
+    attempt = attempted(document, None)
+    while True:
+        try:
+            response = yield Request("DELETE", document.uri, "", headers)
+        except BaseException as failure:
+            note_failure(document, attempt, failure)
+            raise
+        if response.status != 412:
+            break
+        earlier = yield from earlier_write(document, response)
+        if earlier is None:
+            raise conflict(document, response)
+        accept_answer(document, *earlier[1], sent=earlier[0].held)
+        headers = match(document, safe, None)
     if (yield from own_delete(document, response)):
-        document._take_tombstone(None)
+        accept_tombstone(document, None)
         return
+    if response.status >= 300:
+        note_refusal(document, attempt, response)
     if response.status in (403, 404):
         refusal = yield from refused(document, response)
         if not (if_exists and isinstance(refusal, NotFound)):
             raise refusal
-        document._take_tombstone(None)
+        accept_tombstone(document, None)
         return
     data, _ = envelope(checked(response))
-    document._take_tombstone(data["last_modified"])
+    accept_tombstone(document, data["last_modified"])
 
 
 def refused(document: Document, response: Response) -> Steps[ResponseError]:
@@ -269,17 +324,12 @@ def refused(document: Document, response: Response) -> Steps[ResponseError]:
     return error
 
 
-def refuse_deleted(document: Document) -> None:
-    if document._status is Status.DELETED:
-        raise DeletedError(f"{document.uri} was deleted")
-
-
 def match(document: Document, safe: bool, if_match: Timestamp) -> dict[str, str]:
     """The precondition of a write: the given timestamp, else the version that is held."""
     if if_match is not None:
         return precondition(timestamp(if_match, "if_match"))
-    if safe and document._last_modified is not None:
-        return precondition(document._last_modified)
+    if safe and document.last_modified is not None:
+        return precondition(document.last_modified)
     return {}
 
 
@@ -308,6 +358,6 @@ def conflict(document: Document, response: Response) -> ResponseError:
         details = error.details if isinstance(error.details, dict) else {}
         existing = details.get("existing")
         error.local = document
-        error.base = None if document._status is Status.NEW else thawed(document._source)
-        error.remote = document._elsewhere(existing) if is_object(existing) else None
+        error.base = None if status_of(document) is Status.NEW else thawed(baseline_of(document))
+        error.remote = version(document, existing) if is_object(existing) else None
     return error

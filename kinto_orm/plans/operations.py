@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
@@ -94,6 +95,12 @@ class Operation:
         """End the plan where it is. What it was about to send is not sent."""
         if self.steps is not None:
             self.steps.close()
+
+    def interrupt(self, error: BaseException) -> None:
+        """End the plan with what came instead of an answer: its request may be carried out."""
+        assert self.steps is not None
+        with contextlib.suppress(BaseException):
+            self.steps.throw(error)
 
     def _wants(self, effect: Effect) -> None:
         if isinstance(effect, Request):

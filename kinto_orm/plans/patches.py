@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from kinto_orm.errors import PermissionsHidden
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.lost_replies import own_write
+from kinto_orm.plans.lost_replies import note_failure, note_refusal, own_write
 from kinto_orm.plans.objects import (
     Timestamp,
     checked,
     conflict,
     envelope,
     match,
-    refuse_deleted,
     refused,
 )
 from kinto_orm.protocol.messages import JSON, Carrier, Request
-from kinto_orm.state.document import Document, Snapshot, Status
+from kinto_orm.state.answers import accept_answer, accept_permissions
+from kinto_orm.state.attempts import Attempt, attempted
+from kinto_orm.state.document import Document, Status, refuse_deleted, status_of
+from kinto_orm.state.edits import Snapshot, baseline_of, baseline_permissions_of
 from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
-from kinto_orm.state.writes import UNCHANGED
+from kinto_orm.state.writes import difference
+
+
+def check_patch(changes: object) -> None:
+    """Refuse anything but a patch, before something is sent."""
+    if not isinstance(changes, (BasicPatch, MergePatch, JSONPatch)):
+        raise TypeError(
+            f"patch() takes a BasicPatch, MergePatch or JSONPatch, not {changes!r}; "
+            "for a dict of fields write patch(BasicPatch(data={…}))"
+        )
 
 
 def patch(
@@ -42,20 +53,37 @@ def patch(
     # Appending twice is not appending once: such a patch is repeated with a precondition only.
     once = isinstance(changes, JSONPatch) and "If-Match" not in headers
     request = Request("PATCH", document.uri, "", headers, changes.encoded(), once=once)
-    response = yield request
+    attempt = _attempt(document, changes)
+    try:
+        response = yield request
+        if response.status < 300:
+            answer = envelope(checked(response))
+    except BaseException as failure:
+        if attempt is not None:
+            note_failure(document, attempt, failure)
+        raise
     if response.status == 412:
-        made = changes.made_of(document._source, document._shown)
         own = None
-        if made is not None:
-            fields, lists = made
-            own = yield from own_write(document, Snapshot(fields, UNCHANGED, lists), response)
+        if attempt is not None:
+            own = yield from own_write(document, attempt, response)
         if own is None:
             raise conflict(document, response)
-        document._take(*own)
-        return
-    if response.status == 403:
+        answer = own
+    elif response.status >= 300:
+        if attempt is not None:
+            note_refusal(document, attempt, response)
         raise (yield from refused(document, response))
-    document._take(*envelope(checked(response)))
+    accept_answer(document, *answer)
+
+
+def _attempt(document: Document, changes: BasicPatch | MergePatch | JSONPatch) -> Attempt | None:
+    """What the patch makes of the object, if that is known."""
+    before = baseline_of(document)
+    made = changes.made_of(before, baseline_permissions_of(document))
+    if made is None:
+        return None
+    fields, lists = made
+    return attempted(document, Snapshot(before, difference(before, fields), lists), patch=True)
 
 
 def _guard_hidden_permissions(
@@ -66,11 +94,11 @@ def _guard_hidden_permissions(
         isinstance(changes, MergePatch) and changes.permissions is None
     ):
         return
-    shown = document._shown
-    if shown is None and document._status is not Status.NEW:
+    shown = baseline_permissions_of(document)
+    if shown is None and status_of(document) is not Status.NEW:
         shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
-        if document._status is Status.LOADED:
-            document._take_permissions(shown)
+        if status_of(document) is Status.LOADED:
+            accept_permissions(document, shown)
     if shown is not None and not shown:
         raise PermissionsHidden(
             f"the permissions of {document.uri} are hidden from this user, and Kinto would clear "

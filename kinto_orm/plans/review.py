@@ -14,11 +14,13 @@ from kinto_orm.errors import (
     ValidationError,
 )
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import Timestamp, checked, conflict, envelope, match, refuse_deleted
+from kinto_orm.plans.objects import Timestamp, checked, conflict, envelope, match
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import Carrier, Request, Response
 from kinto_orm.protocol.replies import error_for
-from kinto_orm.state.document import Document, Status
+from kinto_orm.state.answers import accept_answer
+from kinto_orm.state.document import Document, Status, refuse_deleted, status_of
+from kinto_orm.state.edits import baseline_of, fields_of
 from kinto_orm.state.merge import merged
 from kinto_orm.state.ownership import REVIEW
 
@@ -97,13 +99,13 @@ def _pass_on(collection: Document, answer: Response) -> None:
     Edits stay pending. Where somebody else changed the same fields, the version stays the
     one that they are based on: the next save has to meet its conflict.
     """
-    if collection._status is not Status.LOADED:
+    if status_of(collection) is not Status.LOADED:
         return
     data, permissions = envelope(answer)
     theirs = {name: value for name, value in data.items() if name not in ("id", "last_modified")}
-    _, clashes = merged(collection._source, collection._fields(), theirs)
+    _, clashes = merged(baseline_of(collection), fields_of(collection), theirs)
     if clashes:
         states = {name: value for name, value in theirs.items() if name in REVIEW}
-        data = {**collection._source, **states, "last_modified": collection.last_modified}
+        data = {**baseline_of(collection), **states, "last_modified": collection.last_modified}
         permissions = None
-    collection._take(data, permissions)
+    accept_answer(collection, data, permissions)

@@ -14,9 +14,10 @@ from kinto_orm.plans.once import CHUNK, OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.plural import run_all
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
+from kinto_orm.state.coverage import Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
-from kinto_orm.state.writes import Known, encoded_data
+from kinto_orm.state.writes import encoded_data
 
 R = TypeVar("R", bound=Document)
 Row = dict[str, Any]
@@ -56,10 +57,10 @@ def update(place: Place[R], query: Query, fields: Mapping[str, Any], *, safe: bo
     rows = yield from _rows(
         OncePages(connection.server_url, place.uri, query, connection.page_size)
     )
-    for _ in range(conflicts.MEETINGS):
+    for _ in range(conflicts.MAX_CONFLICTS):
         met: list[tuple[Any, Exception]] = []
         for start in range(0, len(rows), PAGE_SIZE):
-            records = list(place.each(rows[start : start + PAGE_SIZE], Known(_IDS)))
+            records = list(place.each(rows[start : start + PAGE_SIZE], Coverage(_IDS)))
             for record in records:
                 record.data.update(fields)
             verbs = (Verb("save", one, conflicts.save, {"safe": safe}) for one in records)

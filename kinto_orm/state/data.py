@@ -16,7 +16,7 @@ from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.state.comparison import settle
 from kinto_orm.state.values import (
     Attributes,
-    Coverage,
+    Partial,
     checked_name,
     in_part,
     kept,
@@ -49,7 +49,7 @@ def changing() -> threading.RLock:
 _GIVEN = ATOMS - {type(None)}
 
 
-class Source(Coverage, Protocol):
+class Origin(Partial, Protocol):
     """Where fields come from that are not here."""
 
     @property
@@ -69,27 +69,27 @@ class Data(Attributes, MutableMapping[str, Any]):
     it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
-    __slots__ = ("_fields", "_lent", "_source")
+    __slots__ = ("_fields", "_lent", "_origin")
 
     _fields: dict[str, Any]
     #: What was loaded: the fields themselves until one is changed. An object or list that is
     #: still the one in here is somebody else's, and copied before it is given out.
     _lent: dict[str, Any]
     #: Where fields come from that are not here; ``None`` where there are no others.
-    _source: Source | None
+    _origin: Origin | None
 
-    def __init__(self, fields: dict[str, Any], source: Source | None = None) -> None:
+    def __init__(self, fields: dict[str, Any], origin: Origin | None = None) -> None:
         _put_fields(self, fields)
         _put_lent(self, fields)
-        set_source(self, source)
+        set_origin(self, origin)
 
     def __getattribute__(self, name: str) -> Any:
         # To be asked for a field only after Python has looked for an attribute, and failed,
         # takes three times as long; and this is what reading a list is made of.
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
-        if _source_of(self) is None:
-            value = fields_of(self).get(name)
+        if _origin_of(self) is None:
+            value = fields_in(self).get(name)
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
@@ -108,8 +108,8 @@ class Data(Attributes, MutableMapping[str, Any]):
 
     def _may_have(self, name: object) -> bool:
         """Whether a field that is not here may be on the server."""
-        source = _source_of(self)
-        return source is not None and isinstance(name, str) and source._not_asked_for(name)
+        origin = _origin_of(self)
+        return origin is not None and isinstance(name, str) and origin._not_asked_for(name)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
         """The field as it is held here, set to ``default`` before if there is none."""
@@ -134,8 +134,8 @@ class Data(Attributes, MutableMapping[str, Any]):
     def clear(self) -> None:
         """Remove all fields."""
         _complete(self)
-        source = _source_of(self)
-        if source is not None and source._in_part():
+        origin = _origin_of(self)
+        if origin is not None and origin._in_part():
             raise not_all_loaded("the object")
         with _changing:
             _own(self).clear()
@@ -196,11 +196,11 @@ class Data(Attributes, MutableMapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *(name for name in fields_of(self) if name.isidentifier())]
+        return [*super().__dir__(), *(name for name in fields_in(self) if name.isidentifier())]
 
     def __repr__(self) -> str:
-        fields, source = fields_of(self), _source_of(self)
-        if source is None or not source._unread:
+        fields, origin = fields_in(self), _origin_of(self)
+        if origin is None or not origin._unread:
             return f"Data({fields!r})"
         return f"<Data: not loaded{f', edited: {fields!r}' if fields else ''}>"
 
@@ -212,7 +212,7 @@ class Data(Attributes, MutableMapping[str, Any]):
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"fields": thawed(fields_of(self)), "source": _source_of(self)}
+        return {"fields": thawed(fields_in(self)), "origin": _origin_of(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Data.__init__(self, **state)
@@ -223,21 +223,21 @@ _ATTRIBUTES = frozenset(dir(Data))
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
 _put_fields = Data.__dict__["_fields"].__set__
 _lent_of, _put_lent = Data.__dict__["_lent"].__get__, Data.__dict__["_lent"].__set__
-_source_of = Data.__dict__["_source"].__get__
+_origin_of = Data.__dict__["_origin"].__get__
 
 #: Says where fields come from that are not here: ``None`` where there are no others.
-set_source: Callable[[Data, Source | None], None] = Data.__dict__["_source"].__set__
+set_origin: Callable[[Data, Origin | None], None] = Data.__dict__["_origin"].__set__
 
 #: The fields as far as they are here, to be read only.
-fields_of: Callable[[Data], dict[str, Any]] = Data.__dict__["_fields"].__get__
+fields_in: Callable[[Data], dict[str, Any]] = Data.__dict__["_fields"].__get__
 
 
 def _complete(data: Data) -> dict[str, Any]:
     """The same, loaded before if need be."""
-    source = _source_of(data)
-    if source is not None and source._unread:
-        source._load_data()
-    return fields_of(data)
+    origin = _origin_of(data)
+    if origin is not None and origin._unread:
+        origin._load_data()
+    return fields_in(data)
 
 
 def _accepted(data: Data, name: str, value: Any) -> Any:
@@ -246,18 +246,18 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
         raise ValueError(
             f"{checked_name(name)!r} is no field of the data: the object itself has it"
         )
-    source = _source_of(data)
-    held = fields_of(data).get(name)
+    origin = _origin_of(data)
+    held = fields_in(data).get(name)
     if held is value:  # it was read, and is put back
         return value
-    if source is not None and isinstance(held, dict) and source._in_part(name):
+    if origin is not None and isinstance(held, dict) and origin._in_part(name):
         raise not_all_loaded(repr(name))
     return value if type(value) in ATOMS else kept(value, name)
 
 
 def _own(data: Data) -> dict[str, Any]:
     """The fields, to be changed."""
-    fields = fields_of(data)
+    fields = fields_in(data)
     if fields is _lent_of(data):
         fields = dict(fields)
         _put_fields(data, fields)
@@ -267,12 +267,12 @@ def _own(data: Data) -> dict[str, Any]:
 def _given_out(data: Data, name: str) -> Any:
     """An object or a list inside, for somebody who may change it."""
     with _changing:
-        value = fields_of(data)[name]
+        value = fields_in(data)[name]
         if _lent_of(data).get(name) is value:
             value = _own(data)[name] = thawed(value)
-        source = _source_of(data)
-        if source is not None:
-            value = _own(data)[name] = in_part(value, source, (name,))
+        origin = _origin_of(data)
+        if origin is not None:
+            value = _own(data)[name] = in_part(value, origin, (name,))
         return value
 
 
@@ -289,7 +289,7 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
     Objects and lists that were given out stay the same objects.
     """
     with _changing:
-        fields = fields_of(data)
+        fields = fields_in(data)
         # As with most answers: nobody has touched anything.
         if fields.keys() == expected.keys() and all(
             map(is_, map(expected.get, fields), fields.values())

@@ -1,7 +1,8 @@
-"""What is known here of one object: its fields and permissions, as loaded and as edited.
+"""An object of a server as it is known here: its place, its fields and its permissions.
 
-A document knows nothing of networks. Plans read it to find out what to ask for, and
-tell it what the server answered.
+A document makes no request: what would need one is left to the hook ``_load_missing``.
+Plans learn from a document what to ask the server for, and tell it the answers, through the
+functions of ``state.edits`` and ``state.answers``.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from enum import Enum, auto
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 
-from kinto_orm.errors import NotLoaded
+from kinto_orm.errors import DeletedError, NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
-from kinto_orm.protocol.ids import quoted
-from kinto_orm.protocol.kinds import Kind
-from kinto_orm.state.data import Data, changing, fields_of, follow, lend, set_source
+from kinto_orm.protocol.ids import check_id, new_id
+from kinto_orm.state.coverage import WHOLE, Coverage
+from kinto_orm.state.data import Data, changing, fields_in, lend, set_origin
+from kinto_orm.state.identity import Identity, ServerConnection
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
-from kinto_orm.state.writes import WHOLE, Difference, Known, difference
 
 if TYPE_CHECKING:
     from kinto_orm.state.changes import Changes
@@ -32,51 +33,62 @@ Self = TypeVar("Self", bound="Document")
 class Status(Enum):
     """Where an object stands with the server."""
 
-    REFERENCE = auto()  # something that may exist there; nothing is known of it
+    REFERENCE = auto()  # something that may exist there, of which nothing is known
     NEW = auto()  # to be created
     LOADED = auto()
     DELETED = auto()
 
 
-class Snapshot(NamedTuple):
-    """What the server should hold once a write succeeds; later edits differ from it."""
+@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
+class Document(Identity):
+    """What every kind of object has that makes no request."""
 
-    before: Mapping[str, Any]
-    change: Difference  #: of ``before``, by the write
-    permissions: Mapping[str, list[str]]
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        fields = {**self.before, **self.change.changed}
-        for name in self.change.removed:
-            del fields[name]
-        return fields
-
-
-@attrs.define(eq=False, repr=False, init=False)
-class Document:
-    """One object: its place, and what is known of it."""
-
-    kind: ClassVar[Kind]
-
-    _id: str = attrs.field(init=False)
-    _parent: Document | None = attrs.field(init=False)
-    _uri: str | None = attrs.field(init=False)  # once it was asked for
     _status: Status = attrs.field(init=False)
     _last_modified: int | None = attrs.field(init=False)
-    # the fields as the server gave them: the baseline of edits
-    _source: dict[str, Any] = attrs.field(init=False)
-    # how much of the object the source is
-    _known: Known = attrs.field(init=False)
-    # the permissions as given; {} where hidden
-    _shown: Mapping[str, list[str]] | None = attrs.field(init=False)
+    # the fields as the server gave them, or as they were given to a new object
+    _baseline: dict[str, Any] = attrs.field(init=False)
+    # how much of the object the baseline is
+    _coverage: Coverage = attrs.field(init=False)
+    # the same of permissions: None where they are not known, {} where they are hidden
+    _baseline_permissions: Mapping[str, list[str]] | None = attrs.field(init=False)
     # made when first touched: most listed records never are
     _data: Data | None = attrs.field(init=False)
     _permissions: Permissions | None = attrs.field(init=False)
     # whether data was assigned as a whole
     _replaced: bool = attrs.field(init=False)
+    # writes whose answers never came: Attempts
+    _attempts: tuple[Any, ...] | None = attrs.field(init=False)
     # the open batch that has a request for this object, if any
     _queued_in: object | None = attrs.field(init=False)
+
+    # -- beginnings
+
+    def _start(
+        self,
+        id: str | None,
+        parent: Document | None,
+        connection: ServerConnection,
+        data: Mapping[str, Any] | None,
+        permissions: Mapping[str, Any] | None,
+    ) -> None:
+        """Be a reference, or a new object where data or permissions are given."""
+        self._connection = connection
+        new = data is not None or permissions is not None
+        if id is None and isinstance(data, OBJECT):
+            id = data.get("id")
+        if id is None:
+            if not new:
+                raise TypeError(f"a {self.kind.name} needs an id, or data to be made of")
+            id = new_id()
+        else:
+            check_id(id, self.kind.name)
+        self._begin(id, parent, Status.REFERENCE)
+        if new:
+            self._status = Status.NEW
+            self._baseline = self._own_fields({} if data is None else data)
+            if permissions is not None:
+                self.permissions._new(permissions)
+                self._baseline_permissions = self.permissions._lists()
 
     def _begin(self, id: str, parent: Document | None, status: Status) -> None:
         self._id = id
@@ -84,30 +96,16 @@ class Document:
         self._uri = None
         self._status = status
         self._last_modified = None
-        self._source = {}
-        self._known = WHOLE
-        self._shown = None
+        self._baseline = {}
+        self._coverage = WHOLE
+        self._baseline_permissions = None
         self._data = None
         self._permissions = None
         self._replaced = False
         self._queued_in = None
+        self._attempts = None
 
-    @property
-    def id(self) -> str:
-        return self._id
-
-    @property
-    def uri(self) -> str:
-        """The path below the server's URL, such as ``/buckets/b/collections/c``."""
-        if self._uri is None:  # neither ids nor parents change
-            above = self._parent.uri if self._parent is not None else ""
-            self._uri = f"{above}/{self.kind.plural}/{quoted(self._id)}"
-        return self._uri
-
-    @property
-    def url(self) -> str:
-        """Where the object is on the web; of one without a connection, the ``uri``."""
-        return self.uri
+    # -- fields and permissions
 
     @property
     def last_modified(self) -> int | None:
@@ -133,8 +131,8 @@ class Document:
         if self._data is None:
             with changing():  # two threads should get the same one
                 if self._data is None:
-                    partly = self._status is Status.REFERENCE or self._known.only is not None
-                    self._data = Data(self._source, self if partly else None)
+                    partly = self._status is Status.REFERENCE or self._coverage.only is not None
+                    self._data = Data(self._baseline, self if partly else None)
         return self._data
 
     @data.setter
@@ -148,7 +146,7 @@ class Document:
             self._data = Data(fields)
         else:
             lend(self._data, fields)
-            set_source(self._data, None)
+            set_origin(self._data, None)
         self._replaced = True
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,9 +176,9 @@ class Document:
     def _made_permissions(self) -> Permissions:
         made = Permissions(self.kind, self._load_permissions)
         if self._status is Status.NEW:
-            made._new(self._shown or {})
-        elif self._shown is not None:
-            made._learn(self._shown)
+            made._new(self._baseline_permissions or {})
+        elif self._baseline_permissions is not None:
+            made._learn(self._baseline_permissions)
         return made
 
     def _own_fields(self, value: Any) -> dict[str, Any]:
@@ -196,11 +194,36 @@ class Document:
         fields.pop("last_modified", None)
         return fields
 
+    # -- what is not here
+
+    def _load_missing(self, part: Literal["data", "permissions"]) -> None:
+        """Ask the server for what somebody reads and nobody has loaded, or refuse to."""
+        what = "is" if part == "data" else "has permissions that are"
+        raise NotLoaded(f"{self.uri} {what} not loaded; refresh() it first")
+
     def _load_data(self) -> None:
-        raise NotLoaded(f"{self.uri} is not loaded; refresh() it first")
+        self._load_missing("data")
 
     def _load_permissions(self) -> None:
-        raise NotLoaded(f"the permissions of {self.uri} are not loaded; refresh() it first")
+        self._load_missing("permissions")
+
+    @property
+    def _unread(self) -> bool:
+        return self._status is Status.REFERENCE and not self._replaced
+
+    def _coverage_at(self, path: Iterable[str]) -> Coverage:
+        coverage = self._coverage
+        for name in path:
+            coverage = coverage.inside(name)
+        return coverage
+
+    def _in_part(self, *path: str) -> bool:
+        return self._coverage_at(path).only is not None
+
+    def _not_asked_for(self, *path: str) -> bool:
+        if path in (("id",), ("last_modified",)):  # never among the data
+            return False
+        return not self._coverage_at(path[:-1]).covers(path[-1])
 
     # -- edits
 
@@ -210,159 +233,67 @@ class Document:
     @property
     def changes(self) -> Changes:
         """What ``save()`` would send; false when nothing would be sent. No request."""
-        from kinto_orm.state.changes import Changes, compare
+        from kinto_orm.state.edits import changes_of
 
-        creates = self._status is Status.NEW
-        before: Mapping[str, Any] = {} if creates else self._source
-        held = self._permissions._pending() if self._permissions is not None else {}
-        data = compare(before, self._fields())
-        return Changes(self.uri, creates, self._replaces_unseen(), data, held)
+        return changes_of(self)
 
     def revert(self) -> None:
         """Drop the pending changes: back to what was loaded, or given at first. No request."""
-        self._replaced = False
-        if self._data is not None:
-            lend(self._data, self._source)
-            self._mark_source()
-        if self._permissions is not None:
-            if self._status is Status.NEW:
-                self._permissions._new(self._shown or {})
-            else:
-                self._permissions._revert()
+        from kinto_orm.state.edits import drop_edits
 
-    def _edited(self) -> bool:
-        """Whether there is anything to save."""
-        if self._permissions is not None and self._permissions._edited():
-            return True
-        return self._replaces_unseen() or bool(self._difference())
+        drop_edits(self)
 
-    def _difference(self) -> Difference:
-        """How the fields differ from those that were loaded, or given at first."""
-        return difference(self._source, self._fields())
+    def merge(self: Self, remote: Document) -> Self:
+        """Put the local edits on top of ``remote``, another version of the same object.
 
-    def _replaces_unseen(self) -> bool:
-        """Whether all data were assigned where fields may exist that were never loaded."""
-        seen = self._status is not Status.REFERENCE and self._known.only is None
-        return self._replaced and not seen
+        Objects merge inwards, lists and all else by value, permissions by who was added
+        and taken. Raises :class:`MergeError`, and changes nothing, where both sides changed
+        a field in different ways. No request; ``save()`` then sends what is left.
+        """
+        from kinto_orm.state.merge import merge
+
+        if self != remote:
+            raise ValueError(f"{remote!r} is not another version of {self.uri}")
+        merge(self, remote)
+        return self
 
     def _fields(self) -> dict[str, Any]:
         """The fields, to be read only."""
         if self._data is None:
-            return self._source
-        fields = fields_of(self._data)
-        if self._known is WHOLE or self._known.only is None:
+            return self._baseline
+        fields = fields_in(self._data)
+        if self._coverage is WHOLE or self._coverage.only is None:
             return fields
         return without_parts(fields)
 
-    def _snapshot(self, change: Difference, permissions: bool) -> Snapshot:
-        """The state that a write is about to make of what was loaded; what changed is copied."""
-        held = self._permissions
-        if not change.flat:
-            copied = {name: thawed(value) for name, value in change.changed.items()}
-            change = change._replace(changed=copied)
-        lists = held._held() if permissions and held is not None else {}
-        return Snapshot(self._source, change, lists)
-
-    # -- what the server answered
-
-    def _take(
-        self,
-        data: Mapping[str, Any],
-        permissions: Mapping[str, list[str]] | None,
-        *,
-        sent: Snapshot | None = None,
-        known: Known = WHOLE,
-    ) -> None:
-        """Hold what the server answered; keep the edits made since ``sent``, by default all.
-
-        ``permissions`` is ``None`` where the answer does not speak of them.
-        """
-        source = dict(data)
-        source.pop("id", None)
-        timestamp = source.pop("last_modified", None)
-        if self._data is not None and (sent is not None or not self._replaced):
-            follow(self._data, self._source if sent is None else sent.fields, source)
-            self._replaced = self._replaced and bool(difference(source, fields_of(self._data)))
-        newer = timestamp != self._last_modified
-        self._source, self._last_modified, self._known = source, timestamp, known
-        self._status = Status.LOADED
-        self._mark_source()
-        if permissions is not None:
-            self._take_permissions(permissions, sent)
-        elif newer:
-            self._shown = None
-            if self._permissions is not None:
-                self._permissions._forget()
-
-    def _as_loaded(self, known: Known) -> dict[str, Any]:
-        """The part of what was loaded that is asked for, as an answer would have it."""
-        return {**known.part(self._source), "last_modified": self._last_modified}
-
-    def _put_fields(self, fields: Mapping[str, Any]) -> None:
-        """Make the local fields these, in place."""
-        follow(self.data, thawed(self._fields()), thawed(fields))
-
-    def _rebase(self, remote: Document, fields: Mapping[str, Any]) -> None:
-        """Hold ``fields``, as edits of what the server has now; edits of permissions stay.
-
-        What is known in part stays so: a field that was never asked for is not removed.
-        """
-        self._put_fields(fields)
-        self._source = self._known.part(remote._source)
-        self._last_modified = remote._last_modified
-        self._status = Status.LOADED
-        self._mark_source()
-        if remote._shown is not None:
-            self._take_permissions(remote._shown)
-        else:
-            self._shown = None
-            if self._permissions is not None:
-                self._permissions._forget()
-
-    def _start_over(self, fields: Mapping[str, Any]) -> None:
-        """Be a new object with ``fields``: what was there is gone."""
-        if self._known.only is not None:
-            raise NotLoaded(
-                f"{self.uri} was deleted meanwhile, and cannot be made anew from the fields that "
-                f"were loaded ({', '.join(self._known.only)})"
-            )
-        self._put_fields(fields)
-        self._source, self._last_modified = thawed(fields), None
-        self._status = Status.NEW
-        if self._permissions is not None or self._shown:
-            self._shown = self.permissions._granted()
-            self.permissions._new(self._shown)
-
-    def _insist(self) -> None:
-        """Have all permissions that are known here sent, whatever the server has now."""
-        given = self._permissions is not None and any(self._permissions._held().values())
-        if given or (self._shown and self._status is not Status.NEW):
-            self.permissions._insist()
-
-    def _return_to(self, before: Document, since: Mapping[str, Any]) -> None:
-        """Be again what the copy ``before`` holds, but for edits made to the fields ``since``."""
+    def _mark_origin(self) -> None:
+        """Let the data know whether there may be fields that are not here."""
         if self._data is not None:
-            follow(self._data, since, before._fields())
-        self._source, self._known = before._source, before._known
-        self._status, self._last_modified = before._status, before._last_modified
-        self._replaced, self._shown = before._replaced, before._shown
-        self._mark_source()
-        if self._permissions is not None:
-            self._permissions._return_to(before.permissions)
+            set_origin(self._data, self if self._unread or self._coverage.only else None)
 
-    def _become(self, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None) -> None:
-        """Hold what the server has instead of all that is held here."""
-        self._status, self._source = Status.REFERENCE, {}
-        self.revert()
-        self._take(data, permissions)
+    # -- copies
+
+    def with_options(self: Self, **overrides: Any) -> Self:
+        """The same object on a connection with other options; what it makes inherits them.
+
+        See :meth:`Connection.with_options`. Edits are copied; the two share no state.
+        """
+        return self._on(self._connection.with_options(**overrides))
+
+    def _on(self: Self, connection: ServerConnection) -> Self:
+        other = self._copy()
+        other._connection = connection
+        if self._parent is not None:
+            other._parent = self._parent._on(connection)
+        return other
 
     def _copy(self: Self) -> Self:
         """Another object like this one, edits included, which shares nothing with it."""
         other = self._twin()
-        other._source = thawed(self._source)
+        other._baseline = thawed(self._baseline)
         if self._data is not None:
-            other._data = Data(thawed(fields_of(self._data)))
-            other._mark_source()
+            other._data = Data(thawed(fields_in(self._data)))
+            other._mark_origin()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)
         return other
@@ -390,47 +321,21 @@ class Document:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def _elsewhere(self, data: Mapping[str, Any]) -> Document:
-        """The same object as the server holds it now, beside this one."""
-        other = self._twin()
-        other._begin(self._id, self._parent, Status.REFERENCE)
-        other._take(data, None)
-        return other
+    # -- how it looks
 
-    def _take_permissions(
-        self, permissions: Mapping[str, list[str]], sent: Snapshot | None = None
-    ) -> None:
-        self._shown = permissions
-        if self._permissions is not None:
-            self._permissions._learn(permissions, None if sent is None else sent.permissions)
+    def __repr__(self) -> str:
+        state = {
+            Status.REFERENCE: "(reference)",
+            Status.NEW: "(new)",
+            Status.DELETED: "(deleted)",
+        }.get(self._status)
+        if state is None:
+            shown = repr(dict(self._fields()))
+            state = shown if len(shown) <= 80 else f"{shown[:79]}…"
+        return f"<{type(self).__name__} {self.uri} {state}>"
 
-    def _take_tombstone(self, timestamp: int | None) -> None:
-        self._status = Status.DELETED
-        self._last_modified = timestamp
 
-    def _mark_source(self) -> None:
-        """Let the data know whether there may be fields that are not here."""
-        if self._data is not None:
-            set_source(self._data, self if self._unread or self._known.only else None)
-
-    @property
-    def _unread(self) -> bool:
-        return self._status is Status.REFERENCE and not self._replaced
-
-    def _known_at(self, path: Iterable[str]) -> Known:
-        known = self._known
-        for name in path:
-            known = known.inside(name)
-        return known
-
-    def _in_part(self, *path: str) -> bool:
-        return self._known_at(path).only is not None
-
-    def _not_asked_for(self, *path: str) -> bool:
-        if path in (("id",), ("last_modified",)):  # never among the data
-            return False
-        return not self._known_at(path[:-1]).covers(path[-1])
-
+status_of: Callable[[Document], Status] = attrgetter("_status")
 
 #: The open batch that has a request for this object, or ``None``.
 queue_of: Callable[[Document], object | None] = attrgetter("_queued_in")
@@ -439,3 +344,14 @@ queue_of: Callable[[Document], object | None] = attrgetter("_queued_in")
 def put_in_queue(document: Document, queue: object | None) -> None:
     """Note which open batch has a request for the object; ``None`` when it is over."""
     document._queued_in = queue
+
+
+def copied(document: Self) -> Self:
+    """Another object like this one, edits included, which shares nothing with it."""
+    return document._copy()
+
+
+def refuse_deleted(document: Document) -> None:
+    """Raise :class:`DeletedError` for what was deleted through this object."""
+    if document._status is Status.DELETED:
+        raise DeletedError(f"{document.uri} was deleted")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import attrs
 
 from kinto_orm.errors import KintoError
 from kinto_orm.protocol.kinds import GROUP
-from kinto_orm.state.document import Document
+from kinto_orm.state.comparison import same
+from kinto_orm.state.document import Document, Status
+from kinto_orm.state.identity import ServerConnection
 from kinto_orm.state.principals import Everyone, PrincipalSet, principals
 
 
@@ -84,3 +86,51 @@ class Members(PrincipalSet):
             held[:] = members  # whoever holds the list goes on holding it
         else:
             data["members"] = members
+
+
+class WithMembers(Document):
+    """A document whose field ``members`` is a set of principals."""
+
+    __slots__ = ()
+
+    def _start(
+        self,
+        id: str | None,
+        parent: Document | None,
+        connection: ServerConnection,
+        data: Mapping[str, Any] | None,
+        permissions: Mapping[str, Any] | None,
+    ) -> None:
+        super()._start(id, parent, connection, data, permissions)
+        if data is not None or permissions is not None:
+            self._baseline.setdefault("members", [])
+
+    def _check(self) -> None:
+        fields = self._fields()
+        known = self._status is not Status.NEW and same(
+            self._baseline.get("members"), fields.get("members")
+        )
+        if known or "members" not in fields:
+            return
+        members = fields["members"]
+        if not isinstance(members, (list, tuple)):
+            raise TypeError(f"the members of {self.uri} are a list, not {members!r}")
+        for member in members:
+            if not isinstance(member, str):
+                raise TypeError(f"{member!r} cannot be in a group: members are strings")
+        checked_members(members)
+
+    @property
+    def members(self) -> Members:
+        """Who is in the group: an ordered set of principals that can be edited.
+
+        ``group.members += ["account:bob", account]``, then ``group.save()``. See "Groups"
+        in Kinto's API reference.
+        """
+        return Members(self)
+
+    @members.setter
+    def members(self, value: Any) -> None:
+        # else: the second half of ``group.members += …``
+        if not isinstance(value, Members) or value._group is not self:
+            self.data["members"] = checked_members(value)

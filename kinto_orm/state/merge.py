@@ -5,8 +5,43 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from kinto_orm.errors import MergeError, NotLoaded
+from kinto_orm.state.answers import accept_answer, rebase
 from kinto_orm.state.changes import NOTHING
 from kinto_orm.state.comparison import same, stored_alike
+from kinto_orm.state.coverage import WHOLE
+from kinto_orm.state.document import Document, Status, refuse_deleted
+
+
+def merge(document: Document, remote: Document, winner: str | None = None) -> None:
+    """Put the local edits on top of what the server holds now. No request.
+
+    Where both sides changed a field the ``winner`` ("mine" or "theirs") has the last word;
+    without one, raises :class:`MergeError`, and changes nothing.
+    """
+    refuse_deleted(document)
+    if remote._status is not Status.LOADED or remote._coverage not in (WHOLE, document._coverage):
+        raise NotLoaded(f"{remote!r} is not loaded as far as it is to be merged; refresh() it")
+    if document._status is Status.REFERENCE:  # its edits are on top of whatever is there
+        data = {**remote._baseline, "last_modified": remote._last_modified}
+        accept_answer(document, data, remote._baseline_permissions)
+        return
+    base: Mapping[str, Any] = {} if document._status is Status.NEW else document._baseline
+    theirs = document._coverage.part(remote._baseline)
+    fields, clashes = merged(
+        base,
+        document._fields(),
+        theirs,
+        sets=document.kind.sets,
+        winner=winner or "mine",
+    )
+    if clashes and winner is None:
+        names = ", ".join(
+            f"{path}: {mine!r} here, {theirs!r} there (was {old!r})"
+            for path, (old, mine, theirs) in clashes.items()
+        )
+        raise MergeError(f"{document.uri} was changed on both sides: {names}", clashes)
+    rebase(document, remote, fields)
 
 
 def merged(

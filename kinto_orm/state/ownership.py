@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from kinto_orm.plans.lost_replies import SET_BY_SERVER
 from kinto_orm.protocol.kinds import COLLECTION, GROUP, RECORD, Kind
 from kinto_orm.state.comparison import stored_alike
 from kinto_orm.state.document import Document
+
+#: What a server adds to an object that is made: to records of a collection with a schema,
+#: and to collections under review.
+SET_BY_SERVER = {
+    "record": frozenset({"id", "last_modified", "schema"}),
+    "collection": frozenset(
+        {"id", "last_modified", "status", "signature"}
+        | {"last_edit_by", "last_edit_date", "last_editor_comment"}
+        | {"last_review_request_by", "last_review_request_date"}
+        | {"last_review_by", "last_review_date", "last_reviewer_comment"}
+        | {"last_signature_by", "last_signature_date"}
+    ),
+}
 
 #: What a review puts into a collection (kinto-signer).
 REVIEW = SET_BY_SERVER[COLLECTION.name] - {"id", "last_modified", "schema"}

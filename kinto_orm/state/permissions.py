@@ -193,7 +193,7 @@ class Permissions(Mapping[str, Principals]):
         """Whether something was added to or taken from a permission that is not known."""
         return any(held._local is None and held._edited for held in self._each.values())
 
-    def _held(self) -> dict[str, list[str]]:
+    def _lists(self) -> dict[str, list[str]]:
         """What is known or assigned, copied."""
         return {
             name: [*held._local] for name, held in self._each.items() if held._local is not None
@@ -240,3 +240,13 @@ class Permissions(Mapping[str, Principals]):
     def _revert(self) -> None:
         for held in self._each.values():
             held._revert()
+
+
+def checked_permissions(kind: Kind, value: Any) -> dict[str, list[str]]:
+    """Permissions that a caller gave for such an object, by the names that were given.
+
+    Raises what assigning them raises.
+    """
+    given = Permissions(kind, lambda: None)
+    given._new(value)
+    return {name: list(given[name]) for name in value}

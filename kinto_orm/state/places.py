@@ -9,8 +9,8 @@ import attrs
 
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import Kind
+from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document, Status
-from kinto_orm.state.writes import WHOLE, Known
 
 D = TypeVar("D", bound=Document)
 
@@ -63,11 +63,11 @@ class Place(Generic[D]):
         """A reference to what may be there, by its id."""
         return self.made(check_id(id, self.kind.name), None)
 
-    def listed(self, row: dict[str, Any], known: Known = WHOLE) -> D:
+    def listed(self, row: dict[str, Any], coverage: Coverage = WHOLE) -> D:
         """The object of a row, which becomes its own."""
-        return next(self.each([row], known))
+        return next(self.each([row], coverage))
 
-    def each(self, rows: list[dict[str, Any]], known: Known = WHOLE) -> Iterator[D]:
+    def each(self, rows: list[dict[str, Any]], coverage: Coverage = WHOLE) -> Iterator[D]:
         """The object of each row: it owns the row, so that consumed rows are freed.
 
         This is what reading lists costs.
@@ -83,9 +83,10 @@ class Place(Generic[D]):
             made._parent = parent
             made._status = loaded
             made._last_modified = row.pop("last_modified")
-            made._source = row
-            made._known = known
-            made._uri = made._shown = made._data = made._permissions = made._queued_in = None
+            made._baseline = row
+            made._coverage = coverage
+            made._uri = made._baseline_permissions = made._data = made._permissions = None
+            made._attempts = made._queued_in = None
             made._replaced = False
             yield made
 
@@ -109,8 +110,3 @@ class Place(Generic[D]):
             return True
         belongs: bool = given.url == f"{self.url}/{given.id}"
         return belongs
-
-
-def permit(document: Document, permissions: Mapping[str, list[str]]) -> None:
-    """Tell an object its permissions, as they were given elsewhere than in its own answer."""
-    document._take_permissions(permissions)

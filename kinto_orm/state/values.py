@@ -19,7 +19,7 @@ _ABSENT = object()
 _CONTAINER = (*OBJECT, list, tuple)
 
 
-class Coverage(Protocol):
+class Partial(Protocol):
     """How much of an object was loaded, by the path of names that leads to a field."""
 
     def _in_part(self, *path: str) -> bool:
@@ -102,7 +102,7 @@ class Part(Fields):
 
     __slots__ = ("_coverage", "_path")
 
-    _coverage: Coverage
+    _coverage: Partial
     _path: tuple[str, ...]
 
     def __getitem__(self, name: str) -> Any:
@@ -180,7 +180,7 @@ _put_coverage = Part.__dict__["_coverage"].__set__
 _put_path = Part.__dict__["_path"].__set__
 
 
-def in_part(value: Any, coverage: Coverage, path: tuple[str, ...]) -> Any:
+def in_part(value: Any, coverage: Partial, path: tuple[str, ...]) -> Any:
     """The object at that path as a :class:`Part`, where no more was asked for."""
     if type(value) is not Fields or not coverage._in_part(*path):
         return value

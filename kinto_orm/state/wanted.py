@@ -9,6 +9,7 @@ import attrs
 
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.document import Document, Status
+from kinto_orm.state.edits import is_edited, put_fields
 from kinto_orm.state.ownership import kept_fields, server_fields
 
 
@@ -27,26 +28,26 @@ def edit(held: Document, want: Wanted, keep: Collection[str], writer: str | None
     save it, is put into its ``write`` by the server, which is no difference.
     """
     held.revert()
-    held._put_fields(kept_fields(held, want.fields, keep))
+    put_fields(held, kept_fields(held, want.fields, keep))
     if want.permissions is not None:
         for name in held.kind.permissions:
             who = set(want.permissions.get(name, ()))
             added = {writer} if name == "write" else set()
             if held.permissions.hidden or who | added != set(held.permissions[name]) | added:
                 held.permissions[name] = sorted(who)
-    return held._edited()
+    return is_edited(held)
 
 
 def to_be_saved(document: Document) -> bool:
     """Whether a save of an object would send anything."""
-    return document._status is Status.NEW or (not document.deleted and document._edited())
+    return document._status is Status.NEW or (not document.deleted and is_edited(document))
 
 
 def shows_permissions(document: Document) -> bool:
     """Whether it is known what the server shows of an object's permissions. No request."""
     held = document._permissions
     if held is None:
-        return document._shown is not None
+        return document._baseline_permissions is not None
     return held.known or held.hidden
 
 

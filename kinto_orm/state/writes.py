@@ -6,13 +6,14 @@ and removes fields, a ``PUT`` says everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, encode
 from kinto_orm.protocol.messages import JSON, MERGE_PATCH
 from kinto_orm.state.comparison import same
+from kinto_orm.state.coverage import Coverage
 
 _ABSENT = object()
 
@@ -66,7 +67,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
 
 
 def merge_patch(
-    before: Mapping[str, Any], after: Mapping[str, Any], known: Known
+    before: Mapping[str, Any], after: Mapping[str, Any], coverage: Coverage
 ) -> dict[str, Any] | None:
     """The merge patch from ``before`` to ``after``, or ``None`` where none is exact.
 
@@ -76,7 +77,7 @@ def merge_patch(
     patch: dict[str, Any] = {name: None for name in before if name not in after}
     for name, value in after.items():
         if name not in before:
-            unseen = isinstance(value, Mapping) and not known.covers(name)
+            unseen = isinstance(value, Mapping) and not coverage.covers(name)
             if unseen or _holds_null(value):
                 return None
             patch[name] = value
@@ -84,7 +85,7 @@ def merge_patch(
             if isinstance(value, Mapping):
                 if not isinstance(before[name], Mapping):
                     return None
-                inner = merge_patch(before[name], value, known.inside(name))
+                inner = merge_patch(before[name], value, coverage.inside(name))
                 if inner is None:
                     return None
                 patch[name] = inner
@@ -123,55 +124,13 @@ class Write(NamedTuple):
         return cls("PUT", JSON, body(data, permissions), change, permissions is not None)
 
 
-class Known(NamedTuple):
-    """How much of an object was loaded: all of it, or the fields of ``only`` (dotted paths)."""
-
-    only: tuple[str, ...] | None = None
-
-    def covers(self, name: str) -> bool:
-        """Whether the top-level field is known, absent or present."""
-        return self.only is None or any(path.partition(".")[0] == name for path in self.only)
-
-    def whole(self, name: str) -> bool:
-        """Whether what is held of the top-level field is all of it, not just parts inside."""
-        return (
-            self.only is None
-            or name in self.only
-            or not any(path.startswith(name + ".") for path in self.only)
-        )
-
-    def all_whole(self, names: Iterable[str]) -> bool:
-        return self.only is None or all(map(self.whole, names))
-
-    def inside(self, name: str) -> Known:
-        """How much is known of the object in that top-level field."""
-        if self.only is None or self.whole(name):
-            return Known()
-        steps = (path.partition(".") for path in self.only)
-        return Known(tuple(inner for first, _, inner in steps if first == name))
-
-    def part(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """What of ``fields`` is known: whole fields, and the parts that paths lead to."""
-        if self.only is None:
-            return dict(fields)
-        return {
-            name: self.inside(name).part(value) if isinstance(value, Mapping) else value
-            for name, value in fields.items()
-            if self.covers(name)
-        }
-
-
-#: Of an object that was loaded in full.
-WHOLE = Known()
-
-
 def writes(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     permissions: Mapping[str, list[str]],
     all_permissions: Mapping[str, list[str]] | None,
     *,
-    known: Known,
+    coverage: Coverage,
     replaced: bool,
     patch_types: bool,
 ) -> list[Write]:
@@ -183,16 +142,16 @@ def writes(
     """
     change = difference(before, after)
     of_permissions = [Write.patch(None, permissions, UNCHANGED)] if permissions else []
-    if change is UNCHANGED and not (replaced and known.only is not None):
+    if change is UNCHANGED and not (replaced and coverage.only is not None):
         return of_permissions
     if permissions:
-        if not replaced and not change.removed and known.all_whole(change.changed):
+        if not replaced and not change.removed and coverage.all_whole(change.changed):
             return [Write.patch(change.changed, permissions, change)]
-        if all_permissions is not None and (replaced or known.only is None):
+        if all_permissions is not None and (replaced or coverage.only is None):
             return [Write.put(after, all_permissions, change)]
     if replaced:
         return [Write.put(after, None, change), *of_permissions]
-    return [_data_write(before, after, change, known, patch_types), *of_permissions]
+    return [_data_write(before, after, change, coverage, patch_types), *of_permissions]
 
 
 def _changes_inside(before: Mapping[str, Any], change: Difference) -> bool:
@@ -207,18 +166,18 @@ def _data_write(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     change: Difference,
-    known: Known,
+    coverage: Coverage,
     patch_types: bool,
 ) -> Write:
     exact = []
-    if not change.removed and known.all_whole(change.changed):
+    if not change.removed and coverage.all_whole(change.changed):
         exact.append(Write.patch(change.changed, None, change))
         if not _changes_inside(before, change):
             return exact[0]  # nothing can be smaller
-    merge = merge_patch(before, after, known) if patch_types else None
+    merge = merge_patch(before, after, coverage) if patch_types else None
     if merge is not None:
         exact.append(Write.patch(merge, None, change, MERGE_PATCH))
-    if known.only is None:
+    if coverage.only is None:
         exact.append(Write.put(after, None, change))
     if exact:
         return min(exact, key=lambda write: len(write.content))

@@ -24,7 +24,7 @@ from kinto_orm import (
     Record,
     ValidationError,
 )
-from kinto_orm.plans.conflicts import MEETINGS
+from kinto_orm.plans.conflicts import MAX_CONFLICTS
 from kinto_orm.state.changes import NOTHING
 from kinto_orm.state.comparison import same
 from support.servers import WatchedServer
@@ -593,8 +593,8 @@ def test_a_save_that_always_meets_another_writer_gives_up_and_changes_nothing(
     set_fields(bobs, "r", a=100)
     with any_server.log() as log, pytest.raises(Conflict):
         record.save(on_conflict=always)
-    assert asked == MEETINGS
-    assert sum("if-match" in request.headers for request in log) == MEETINGS + 1
+    assert asked == MAX_CONFLICTS
+    assert sum("if-match" in request.headers for request in log) == MAX_CONFLICTS + 1
     assert record.changes == changes
     assert record.last_modified == version
     assert stored(record)["b"] == 1

@@ -22,7 +22,7 @@ from kinto_orm import (
     MergePatch,
     Record,
 )
-from kinto_orm.plans.conflicts import MEETINGS
+from kinto_orm.plans.conflicts import MAX_CONFLICTS
 from support.worlds import World
 
 BOB, CAROL, DAVE, EVE = (f"account:{name}" for name in ["bob", "carol", "dave", "eve"])
@@ -378,7 +378,7 @@ def test_update_or_create_gives_up_in_the_end(world: World) -> None:
     todo = racing(world, *[write] * 1000)
     with pytest.raises(Conflict):
         todo.records.update_or_create("r", {"n": 2})
-    assert len(turns) == 2 * MEETINGS
+    assert len(turns) == 2 * MAX_CONFLICTS
 
 
 @pytest.mark.parametrize("exists", [False, True])

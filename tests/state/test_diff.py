@@ -26,8 +26,9 @@ from kinto_orm.plans import objects as plans
 from kinto_orm.plans.patches import patch
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
+from kinto_orm.state.coverage import Coverage
 from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
-from kinto_orm.state.writes import UNCHANGED, Known, Write, writes
+from kinto_orm.state.writes import UNCHANGED, Write, writes
 
 BATCH = Carrier(patch_types=False, not_modified=False)
 
@@ -170,7 +171,7 @@ def before_and_after(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
 def of_data(
     before: dict[str, Any], after: dict[str, Any], patch_types: bool = True, **options: Any
 ) -> list[Write]:
-    options = {"known": Known(), "replaced": False, **options}
+    options = {"coverage": Coverage(), "replaced": False, **options}
     return writes(before, after, {}, None, patch_types=patch_types, **options)
 
 
@@ -382,7 +383,7 @@ def test_data_and_permissions_that_are_known_travel_in_one_exact_request(
         after,
         changed,
         {**held, **changed},
-        known=Known(),
+        coverage=Coverage(),
         replaced=replaced,
         patch_types=patch_types,
     )
@@ -406,7 +407,7 @@ def test_permissions_that_were_not_assigned_and_are_hidden_are_never_touched(
         after,
         {"read": wanted["read"]},
         None,
-        known=Known(),
+        coverage=Coverage(),
         replaced=replaced,
         patch_types=patch_types,
     )
@@ -422,7 +423,7 @@ def test_fields_set_and_a_hidden_permission_assigned_are_one_patch() -> None:
         {"a": 2, "b": 2},
         {"read": ["account:al"]},
         None,
-        known=Known(),
+        coverage=Coverage(),
         replaced=False,
         patch_types=True,
     )
@@ -437,7 +438,7 @@ def test_a_field_removed_and_a_hidden_permission_assigned_are_two_requests() -> 
         {},
         {"read": ["account:al"]},
         None,
-        known=Known(),
+        coverage=Coverage(),
         replaced=False,
         patch_types=True,
     )
@@ -465,7 +466,7 @@ plain_objects = st.dictionaries(plain_names, plain_values, max_size=3)
 def test_what_is_known_of_an_object_is_what_the_server_selects(
     whole: dict[str, Any], only: tuple[str, ...]
 ) -> None:
-    assert exactly(Known(only).part(whole)) == exactly(selected(whole, only))
+    assert exactly(Coverage(only).part(whole)) == exactly(selected(whole, only))
 
 
 def carried_over(whole: Any, before: Any, after: Any, only: tuple[str, ...] | None) -> Any:
@@ -499,7 +500,7 @@ def test_an_object_known_in_part_saves_what_was_edited_and_keeps_the_rest_or_ref
     whole, only, after = state
     before = selected(whole, only)
     try:
-        sent = of_data(before, after, patch_types, known=Known(only))
+        sent = of_data(before, after, patch_types, coverage=Coverage(only))
     except NotLoaded:
         return
     wanted = carried_over(whole, before, after, only)
@@ -512,7 +513,9 @@ def test_replacing_data_of_which_a_part_is_known_replaces_the_unknown_too(
     state: tuple[dict[str, Any], tuple[str, ...], dict[str, Any]], patch_types: bool
 ) -> None:
     whole, only, after = state
-    sent = of_data(selected(whole, only), after, patch_types, known=Known(only), replaced=True)
+    sent = of_data(
+        selected(whole, only), after, patch_types, coverage=Coverage(only), replaced=True
+    )
     assert exactly(Server(whole).takes_all(sent).data) == exactly(after)
 
 
@@ -522,7 +525,7 @@ def test_a_known_field_of_a_partial_object_can_always_be_set(
     whole: dict[str, Any], value: Any
 ) -> None:
     before = selected(whole, ("a",))
-    sent = of_data(before, {"a": value}, patch_types=False, known=Known(("a",)))
+    sent = of_data(before, {"a": value}, patch_types=False, coverage=Coverage(("a",)))
     assert exactly(Server(whole).takes_all(sent).data) == exactly({**whole, "a": value})
 
 

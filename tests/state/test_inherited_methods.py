@@ -56,6 +56,7 @@ def methods(kind: type) -> set[str]:
         for name in dir(kind)
         if name.startswith("__")
         and name not in ASIDE
+        and name != "__slotnames__"  # what copyreg keeps of a class that was pickled
         and getattr(kind, name) is not getattr(object, name, None)
     }
     return special | {name for name in dir(kind) if not name.startswith("_")}

@@ -1,62 +1,17 @@
-"""JSON schemas of buckets and collections, and data checked against them before it is sent."""
+"""Data checked against JSON schemas before they are sent, as Kinto checks them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from kinto_orm.errors import InvalidData, Violation
 from kinto_orm.extras import extra
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.state.document import Document
-
-T = TypeVar("T")
-Self = TypeVar("Self", bound="Stored[Any]")
 
 #: Fields of a record that are the server's, not the schema's.
 _NOT_CHECKED = frozenset({"last_modified", "schema"})
-
-
-class Stored(Generic[T]):
-    """A field of ``data`` as a property: ``None`` where it is not there, or to remove it."""
-
-    def __init__(self, field: str, check: Callable[[Any, str], T], doc: str) -> None:
-        self.field = field
-        self.check = check
-        self.__doc__ = doc
-
-    @overload
-    def __get__(self: Self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Document, owner: type) -> T | None: ...
-    def __get__(self: Self, instance: Document | None, owner: type) -> Any:
-        return self if instance is None else instance.data.get(self.field)
-
-    def __set__(self, instance: Document, value: T | None) -> None:
-        if value is None:
-            self.__delete__(instance)
-        else:
-            instance.data[self.field] = self.check(value, self.field)
-
-    def __delete__(self, instance: Document) -> None:
-        instance.data.get(self.field)  # raises where that was not asked for
-        if self.field in instance.data:
-            del instance.data[self.field]
-
-
-def a_mapping(value: Any, field: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{field} is a dict, or None to remove it, not a {type(value).__name__}")
-    return value
-
-
-def seconds(value: Any, field: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{field} is a whole number of seconds, or None to remove it: {value!r}")
-    if value < 0:
-        raise ValueError(f"{field} is a number of seconds from 0, not {value!r}")
-    return value
 
 
 def validate(rows: Iterable[tuple[str, str, Any]], schemas: Mapping[str, Any]) -> None:

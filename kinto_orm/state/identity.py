@@ -1,0 +1,100 @@
+"""Which object it is: on which server, in which other object, with which id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload
+
+import attrs
+
+from kinto_orm.protocol.ids import quoted
+from kinto_orm.protocol.kinds import Kind
+
+T = TypeVar("T")
+
+
+class ServerConnection(Protocol):
+    """All that the state of an object knows of its connection."""
+
+    @property
+    def server_url(self) -> str: ...
+
+    def with_options(self, **overrides: Any) -> Any: ...
+
+
+@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
+class Identity:
+    """What never changes of an object; two with the same class and URL are equal."""
+
+    kind: ClassVar[Kind]
+
+    _connection: Any = attrs.field(init=False)  # a ServerConnection
+    _id: str = attrs.field(init=False)
+    _parent: Any = attrs.field(init=False)  # the object around this one, None for buckets
+    _uri: str | None = attrs.field(init=False)  # once it was asked for
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def uri(self) -> str:
+        """The path below the server's URL, such as ``/buckets/b/collections/c``."""
+        if self._uri is None:  # neither ids nor parents change
+            above = self._parent.uri if self._parent is not None else ""
+            self._uri = f"{above}/{self.kind.plural}/{quoted(self._id)}"
+        return self._uri
+
+    @property
+    def url(self) -> str:
+        """Where the object is on the web: the server's URL and the ``uri``."""
+        url: str = self._connection.server_url
+        return url + self.uri
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Identity):
+            return NotImplemented
+        return type(self) is type(other) and self.url == other.url
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.url))
+
+    if not TYPE_CHECKING:  # a type checker should still find misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                # A property that raised an AttributeError, which says more.
+                return object.__getattribute__(self, name)
+            raise AttributeError(
+                f"a {type(self).__name__} has no attribute {name!r}; its fields are in .data",
+                name=name,
+                obj=self,
+            )
+
+
+class Ancestor(Generic[T]):
+    """The object of that kind which is around this one, as an attribute: no request."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Ancestor[T]: ...
+    @overload
+    def __get__(self, instance: Identity, owner: type) -> T: ...
+    def __get__(self, instance: Identity | None, owner: type) -> Any:
+        if instance is None:
+            return self
+        above = instance._parent
+        while above.kind is not self._kind:
+            above = above._parent
+        return above
+
+    def __set__(self, instance: Identity, value: T) -> None:
+        raise AttributeError(
+            f"{self._kind.name!r} of {instance.uri} cannot be set: objects stay where they are"
+        )
+
+
+def parent_of(one: Identity) -> Any:
+    """The object around this one, or ``None`` for a bucket."""
+    return one._parent

@@ -1,0 +1,109 @@
+"""The fields of buckets and collections that say how records are checked, shown and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+from kinto_orm.state.document import Document
+
+T = TypeVar("T")
+Self = TypeVar("Self", bound="Stored[Any]")
+
+
+class Stored(Generic[T]):
+    """A field of ``data`` as a property: ``None`` where it is not there, or to remove it."""
+
+    def __init__(self, field: str, check: Callable[[Any, str], T], doc: str) -> None:
+        self.field = field
+        self.check = check
+        self.__doc__ = doc
+
+    @overload
+    def __get__(self: Self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Document, owner: type) -> T | None: ...
+    def __get__(self: Self, instance: Document | None, owner: type) -> Any:
+        return self if instance is None else instance.data.get(self.field)
+
+    def __set__(self, instance: Document, value: T | None) -> None:
+        if value is None:
+            self.__delete__(instance)
+        else:
+            instance.data[self.field] = self.check(value, self.field)
+
+    def __delete__(self, instance: Document) -> None:
+        instance.data.get(self.field)  # raises where that was not asked for
+        if self.field in instance.data:
+            del instance.data[self.field]
+
+
+def a_mapping(value: Any, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{field} is a dict, or None to remove it, not a {type(value).__name__}")
+    return value
+
+
+def seconds(value: Any, field: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{field} is a whole number of seconds, or None to remove it: {value!r}")
+    if value < 0:
+        raise ValueError(f"{field} is a number of seconds from 0, not {value!r}")
+    return value
+
+
+class BucketSchemas(Document):
+    """The schemas of a bucket, as attributes."""
+
+    __slots__ = ()
+
+    record_schema = Stored(
+        "record:schema",
+        a_mapping,
+        """The JSON schema for the records of all collections; see :attr:`Collection.schema`.
+
+        A property of ``data["record:schema"]``: ``None`` where there is none, or to remove it.
+        """,
+    )
+    collection_schema = Stored(
+        "collection:schema",
+        a_mapping,
+        """The JSON schema for the data of collections: ``data["collection:schema"]``.""",
+    )
+    group_schema = Stored(
+        "group:schema",
+        a_mapping,
+        """The JSON schema for the data of groups: ``data["group:schema"]``.""",
+    )
+
+
+class CollectionSchemas(Document):
+    """The schemas of a collection and what else it says of its records, as attributes."""
+
+    __slots__ = ()
+
+    schema = Stored(
+        "schema",
+        a_mapping,
+        """The JSON schema that the server checks records against when they are written.
+
+        A property of ``data["schema"]``: ``None`` where there is none, or to remove it.
+        Records that are there already are not checked. Where the server does not have the
+        capability ``schema``, it is kept and not used. See "Collection JSON schema" in
+        Kinto's API reference.
+        """,
+    )
+    ui_schema = Stored(
+        "uiSchema",
+        a_mapping,
+        """How Kinto-Admin draws the form for records: ``data["uiSchema"]``. Not Kinto's own.""",
+    )
+    cache_expires = Stored(
+        "cache_expires",
+        seconds,
+        """For how many seconds clients may cache records that everybody may read.
+
+        A property of ``data["cache_expires"]``: ``None`` where the server's settings
+        decide, or to let them. See "Collection caching" in Kinto's API reference.
+        """,
+    )
