@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
@@ -13,7 +13,8 @@ from kinto_orm.plans.copy import Copy
 from kinto_orm.plans.sync import RowsSync, Sync
 from kinto_orm.protocol.messages import Request
 
-Self = TypeVar("Self", bound="SyncPlan")
+if TYPE_CHECKING:
+    from kinto_orm.objects.record import Record
 
 
 class SyncPlan(Sync, Plan):
@@ -67,16 +68,20 @@ class CopyPlan(Copy, SyncPlan):
     """What makes a bucket or collection hold what another one does; see ``copy_to()``."""
 
     def apply(self, progress: bool = False) -> int:
-        """See :meth:`SyncPlan.apply`. Files are sent one by one, after all else."""
-        written = super().apply(progress)
-        for source, copy in tracked(self._files_left(), progress):
-            if source.attachment is None:
-                copy.attachment.delete()
-            else:
-                with source.attachment.open() as file:
-                    copy.attach(file, source.attachment.filename, source.attachment.mimetype)
-            written += 1
-        return written
+        """See :meth:`SyncPlan.apply`. Files are sent one by one, after all else.
+
+        For each of them one GET, and what :meth:`Record.attach` or :meth:`Attachment.delete`
+        takes. The first that fails ends it.
+        """
+        return super().apply(progress)
+
+    def _send_file(self, source: Record, copy: Record) -> None:
+        file = source.attachment
+        if file is not None:
+            with file.open() as content:
+                copy.attach(content, file.filename, file.mimetype)
+        elif copy.attachment is not None:
+            copy.attachment.delete()
 
     def again(self) -> CopyPlan:
         """Compare both sides; of records only what changed since the last time is read.

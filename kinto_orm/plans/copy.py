@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from kinto_orm.errors import Forbidden, NotFound, PermissionsHidden
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.effects import Over, Steps, Verb, gathered
+from kinto_orm.plans.effects import Ask, Over, Steps, Verb, gathered
 from kinto_orm.plans.replicas import Replica, load_permissions
-from kinto_orm.plans.sync import Sync
+from kinto_orm.plans.sync import Sync, Tracked
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
 from kinto_orm.protocol.messages import ALONE
 from kinto_orm.state.document import Document
@@ -34,6 +35,9 @@ class Extent:
 
 class Copy(Sync):
     """What makes a bucket or collection hold what another one does."""
+
+    #: Gives a record (the second) the file of another one, or takes its own away.
+    _send_file: Callable[[Any, Any], Any]
 
     def __init__(self, source: Any, destination: Any, extent: Extent) -> None:
         if type(source) is not type(destination):
@@ -172,6 +176,14 @@ class Copy(Sync):
         if one is self._around:
             return Verb("create", one, plans.create, {"safe": True, "if_not_exists": True})
         return super()._save(one)
+
+    def _sending(self, tracked: Tracked[Any]) -> Steps[int]:
+        """Send what is pending, and then files, one by one; how many writes it was."""
+        written = yield from super()._sending(tracked)
+        for source, copy in tracked(self._files_left()):
+            yield Ask(self._send_file, (source, copy))
+            written += 1
+        return written
 
     def _files_left(self) -> list[tuple[Any, Any]]:
         return [(source, copy) for source, copy in self.files if digest(source) != digest(copy)]
