@@ -115,7 +115,8 @@ class Driver(BaseDriver[Pool]):
         if isinstance(effect, Verbs):
             return self._run_all(effect)
         if isinstance(effect, Over):
-            return effect.driver.run_long(effect.steps)
+            run = effect.driver.run_long if effect.long else effect.driver.run
+            return run(effect.steps)
         if isinstance(effect, Ask):
             return effect.function(*effect.arguments)
         if isinstance(effect, Sleep):

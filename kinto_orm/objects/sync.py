@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.plans.copy import Copy
 from kinto_orm.plans.sync import RowsSync, Sync
 from kinto_orm.protocol.messages import Request
-
-if TYPE_CHECKING:
-    from kinto_orm.objects.record import Record
 
 
 class SyncPlan(Sync, Plan):
@@ -74,14 +70,6 @@ class CopyPlan(Copy, SyncPlan):
         takes. The first that fails ends it.
         """
         return super().apply(progress)
-
-    def _send_file(self, source: Record, copy: Record) -> None:
-        file = source.attachment
-        if file is not None:
-            with file.open() as content:
-                copy.attach(content, file.filename, file.mimetype)
-        elif copy.attachment is not None:
-            copy.attachment.delete()
 
     def again(self) -> CopyPlan:
         """Compare both sides; of records only what changed since the last time is read.

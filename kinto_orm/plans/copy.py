@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from kinto_orm.errors import Forbidden, NotFound, PermissionsHidden
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.effects import Ask, Over, Steps, Verb, gathered
+from kinto_orm.plans.effects import Over, Steps, Verb, gathered
 from kinto_orm.plans.replicas import Replica, load_permissions
 from kinto_orm.plans.sync import Sync, Tracked
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
@@ -35,9 +34,6 @@ class Extent:
 
 class Copy(Sync):
     """What makes a bucket or collection hold what another one does."""
-
-    #: Gives a record (the second) the file of another one, or takes its own away.
-    _send_file: Callable[[Any, Any], Any]
 
     def __init__(self, source: Any, destination: Any, extent: Extent) -> None:
         if type(source) is not type(destination):
@@ -143,7 +139,7 @@ class Copy(Sync):
 
     def _over(self, steps: Steps[Any]) -> Steps[Any]:
         """Ask the source, over its own connection."""
-        return (yield Over(self._source.connection._driver, steps))
+        return (yield Over(self._source.connection._driver, steps, long=True))
 
     def _wanted(self, one: Any) -> Wanted:
         """What the copy of an object is to hold."""
@@ -181,9 +177,36 @@ class Copy(Sync):
         """Send what is pending, and then files, one by one; how many writes it was."""
         written = yield from super()._sending(tracked)
         for source, copy in tracked(self._files_left()):
-            yield Ask(self._send_file, (source, copy))
+            yield from self._send_file(source, copy)
             written += 1
         return written
+
+    def _send_file(self, source: Any, copy: Any) -> Steps[None]:
+        """Give a record the file of another one, or take its own away."""
+        from kinto_orm.plans import attachments, downloads  # not every copy needs them
+
+        driver, safe = self._connection._driver, self._connection.safe
+        metadata = downloads.described(source.data)
+        if metadata is None:
+            yield Over(driver, attachments.delete(self._server, copy, safe=safe))
+            return
+        file = downloads.Description(source, metadata)
+        here = self._source.connection._driver
+        content = yield Over(here, downloads.open_file(here.server, file))
+        try:
+            steps = attachments.attach(
+                self._server,
+                copy,
+                content,
+                file.filename,
+                file.mimetype,
+                if_changed=False,
+                safe=safe,
+                rehearsed=False,
+            )
+            yield Over(driver, steps)
+        finally:
+            content.close()
 
     def _files_left(self) -> list[tuple[Any, Any]]:
         return [(source, copy) for source, copy in self.files if digest(source) != digest(copy)]

@@ -119,13 +119,16 @@ class Ask:
 
 @attrs.frozen(eq=False)
 class Over:
-    """A plan that is run over another connection, that of ``driver``; sent its result.
+    """A plan that is a call of its own, over the connection of ``driver``; sent its result.
 
-    A copy reads one server and writes to another one.
+    A copy reads one server and writes to another one. A dry run that collects a write ends this
+    plan, and not the one that asked for it. In a ``long`` plan each request has the deadline
+    for itself, else all of it.
     """
 
     driver: Any
     steps: Steps[Any]
+    long: bool = False
 
 
 @attrs.define(eq=False)
