@@ -192,7 +192,7 @@ class Transport(Generic[E]):
     def _ready(self, request: Request, url: str) -> Steps[requests.PreparedRequest]:
         """The request with headers, cookies and credentials, for a URL of the server's."""
         auth = self.auth
-        if isinstance(request, RequestAs):
+        if isinstance(request, RequestAs) and request.user is not None:
             auth = as_auth(request.user) if request.user else None
         elif isinstance(auth, ServerAuth):
             auth = yield from auth.signer(self.pool.server_url, self._ask_as_nobody)

@@ -10,7 +10,7 @@ from kinto_orm.errors import CapabilityMissing, InvalidResponse
 from kinto_orm.plans.effects import Exclusive, Steps
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.ids import DEFAULT_BUCKET
-from kinto_orm.protocol.messages import Request
+from kinto_orm.protocol.messages import Request, RequestAs
 from kinto_orm.protocol.replies import is_server_info
 
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
@@ -54,10 +54,7 @@ class Server:
 
     def ask(self) -> Steps[None]:
         """GET the root of the server, again where it was read before."""
-        response = checked((yield Request("GET", "/")))
-        if not is_server_info(response.body):
-            raise InvalidResponse(response, "the server does not answer like a Kinto server")
-        self.said = response.body
+        self.said = yield from _root(Request("GET", "/"))
 
     def settings(self) -> Steps[dict[str, Any]]:
         return dict((yield from self.info()).get("settings", {}))
@@ -70,12 +67,11 @@ class Server:
 
     def user(self) -> Steps[User | None]:
         """Who the server takes us for, or ``None`` without (valid) credentials."""
-        user = (yield from self.info()).get("user")
-        if user is None:
-            return None
-        return User(
-            user["id"], tuple(user.get("principals", ())), user.get("bucket"), user.get("profile")
-        )
+        return _user_in((yield from self.info()))
+
+    def who_is(self, credentials: tuple[str, str]) -> Steps[User | None]:
+        """Whom the server takes for who has this name and password: one GET of its root."""
+        return _user_in((yield from _root(RequestAs("GET", "/", user=credentials))))
 
     def batch_size(self) -> Steps[int]:
         """How many requests the server takes in a batch; 0 is as many as there are.
@@ -105,6 +101,23 @@ class Server:
         if user is None or user.bucket is None:
             raise CapabilityMissing("the default bucket needs credentials, and has none here")
         return user.bucket
+
+
+def _root(request: Request) -> Steps[dict[str, Any]]:
+    response = checked((yield request))
+    if not is_server_info(response.body):
+        raise InvalidResponse(response, "the server does not answer like a Kinto server")
+    root: dict[str, Any] = response.body
+    return root
+
+
+def _user_in(info: Mapping[str, Any]) -> User | None:
+    user = info.get("user")
+    if user is None:
+        return None
+    return User(
+        user["id"], tuple(user.get("principals", ())), user.get("bucket"), user.get("profile")
+    )
 
 
 def flush(server: Server) -> Steps[None]:

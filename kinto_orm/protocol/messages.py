@@ -82,15 +82,15 @@ class Request:
 NOBODY: tuple[()] = ()
 
 
-@attrs.frozen
+@attrs.define
 class RequestAs(Request):
     """A request of another user than the connection's own: of ``user``, a name and a password.
 
-    It pickles as a plain request, without the password.
+    ``None`` is the connection's own after all. It pickles as a plain request, without them.
     """
 
-    user: tuple[str, str] | tuple[()] = attrs.field(
-        default=NOBODY, repr=False, eq=False, kw_only=True
+    user: tuple[str, str] | tuple[()] | None = attrs.field(
+        default=None, repr=False, eq=False, kw_only=True
     )
 
     def __reduce__(self) -> tuple[Any, ...]:

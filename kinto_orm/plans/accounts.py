@@ -1,0 +1,175 @@
+"""Accounts: users with a password, kept by the server itself. The verbs, as plans.
+
+What goes out with a password and what comes back with its hash is read by nobody but
+the server: no request, answer, error or plan here shows either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from kinto_orm.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    ResponseError,
+    Unauthorized,
+    ValidationError,
+)
+from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.objects import checked
+from kinto_orm.plans.server import Server
+from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.ids import check_account_id
+from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
+
+#: bcrypt, with which Kinto hashes passwords, reads no more (Kinto fails).
+MAX_BYTES = 72
+
+# In the place of the password, where a request is shown. Kinto refuses null: should it
+# ever be sent, nobody's password becomes a row of stars.
+_SHOWN = encode({"data": {"password": None}})
+
+
+@attrs.define
+class PasswordRequest(RequestAs):
+    """A request with a password that only the wire sees; it pickles without."""
+
+    _password: str = attrs.field(default="", repr=False, eq=False, kw_only=True)
+
+    @property
+    def wire(self) -> bytes:
+        return encode({"data": {"password": self._password}})
+
+    def understood(self, body: Any) -> Any:
+        return _without_hash(body)
+
+
+def _without_hash(body: Any) -> Any:
+    """An answer without the hash, which Kinto also shows in the details of a 412."""
+    if not isinstance(body, Mapping):
+        return body
+    return {
+        name: _without_hash(value) if name in ("data", "details", "existing") else value
+        for name, value in body.items()
+        if name != "password"
+    }
+
+
+@attrs.frozen(eq=False, repr=False, init=False)
+class AccountBase:
+    """What an account is without requests: its id, and what it is called elsewhere."""
+
+    id: str
+    connection: Any
+
+    def __init__(self, id: str, *, connection: Any) -> None:
+        object.__setattr__(self, "id", check_account_id(id))
+        object.__setattr__(self, "connection", connection)
+
+    @property
+    def principal(self) -> str:
+        """What permissions and groups know the account by: ``account:bob``."""
+        return f"account:{self.id}"
+
+    @property
+    def uri(self) -> str:
+        return f"/accounts/{self.id}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AccountBase):
+            return NotImplemented
+        return type(self) is type(other) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[str, str]:
+        return self.connection.server_url, self.id
+
+    def __repr__(self) -> str:
+        return f"<Account {self.id}>"
+
+
+def create(server: Server, account: AccountBase, password: str) -> Steps[None]:
+    """PUT with ``If-None-Match: *``: an administrator's would reset the password instead.
+
+    Kinto refuses it to who is logged in with another account: then again without credentials.
+    """
+    check_password(password)
+    yield from server.requires("accounts")
+    try:
+        yield from _put(server, account, password, None)
+    except ValidationError:
+        with contextlib.suppress(Unauthorized, Forbidden):
+            yield from _put(server, account, password, NOBODY)
+            return
+        raise
+
+
+def _put(
+    server: Server, account: AccountBase, password: str, user: tuple[()] | None
+) -> Steps[None]:
+    none = {"If-None-Match": "*"}
+    response = yield PasswordRequest(
+        "PUT", account.uri, "", none, _SHOWN, user=user, password=password
+    )
+    try:
+        checked(response)
+    except (Conflict, Unauthorized) as error:
+        if not (yield from _was_ours(server, account, password, error)):
+            if isinstance(error, Conflict):
+                error.local = account
+                error.remote = type(account)(account.id, connection=account.connection)
+            raise
+
+
+def change_password(server: Server, account: AccountBase, password: str) -> Steps[None]:
+    """PATCH, never JSON Patch: that would store the password itself."""
+    check_password(password)
+    yield from server.requires("accounts")
+    response = yield PasswordRequest("PATCH", account.uri, "", {}, _SHOWN, password=password)
+    try:
+        checked(response)
+    except (Conflict, Unauthorized) as error:
+        if not (yield from _was_ours(server, account, password, error)):
+            raise
+
+
+def delete(server: Server, account: AccountBase, *, if_exists: bool) -> Steps[None]:
+    """DELETE. Gone is what was wanted, where an earlier attempt may have done it."""
+    yield from server.requires("accounts")
+    response = yield Request("DELETE", account.uri)
+    try:
+        checked(response)
+    except NotFound:
+        if not if_exists and not response.repeated:
+            raise
+
+
+def _was_ours(
+    server: Server, account: AccountBase, password: str, error: ResponseError
+) -> Steps[bool]:
+    """Whether a refusal met what an earlier attempt had done, whose reply was lost.
+
+    Only a login with the new password can tell.
+    """
+    if not error.response.repeated:
+        return False
+    user = yield from server.who_is((account.id, password))
+    return user is not None and user.id == account.principal
+
+
+def check_password(password: Any) -> None:
+    """Refuse what Kinto would refuse or fail on, in a sentence that does not repeat it."""
+    if not isinstance(password, str):
+        raise TypeError(f"a password is a string, not a {type(password).__name__}")
+    # Not encoded with "strict": the error would hold the password.
+    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in password):
+        raise ValueError("a password has no NUL and no half surrogate pairs; this one has")
+    if not 0 < len(password.encode()) <= MAX_BYTES:
+        raise ValueError(f"a password has from 1 to {MAX_BYTES} bytes in UTF-8; this one has not")
