@@ -57,18 +57,18 @@ class ByHand:
         session = self.new_session()
         return lambda id: self.get(session, id)["title"]
 
-    def pages(self, query: str = "") -> Iterator[list[Record]]:
-        page: str | None = f"{self.records}?_limit={PAGE}{query}"
+    def pages(self, query: str = "", size: int = PAGE) -> Iterator[list[Record]]:
+        page: str | None = f"{self.records}?_limit={size}{query}"
         while page:
             answer = self.session.get(page, timeout=PATIENCE)
             answer.raise_for_status()
             yield answer.json()["data"]
             page = answer.headers.get("Next-Page")
 
-    def read_titles(self) -> int:
+    def read_titles(self, page: int = PAGE) -> int:
         read = 0
-        for page in self.pages():
-            for record in page:
+        for rows in self.pages(size=page):
+            for record in rows:
                 read += len(record["title"]) > 0
         return read
 

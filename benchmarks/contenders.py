@@ -27,7 +27,7 @@ class Contender(Protocol):
     def reader(self) -> Callable[[str], Any]:
         """A function for a thread, which loads the record of an id and reads its title."""
 
-    def read_titles(self) -> int:
+    def read_titles(self, page: int = PAGE) -> int:
         """Read the title of each record, of a list that is read in pages; how many."""
 
     def load_all(self) -> list[Any]:

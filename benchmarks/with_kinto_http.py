@@ -46,8 +46,9 @@ class WithKintoHTTP:
     def reader(self) -> Callable[[str], Any]:
         return lambda id: self.load(id)["title"]
 
-    def read_titles(self) -> int:
-        return sum(len(record["title"]) > 0 for record in self.load_all())
+    def read_titles(self, page: int = PAGE) -> int:
+        records = self.client.get_records(_limit=page, pages=float("inf"))
+        return sum(len(record["title"]) > 0 for record in records)
 
     def load_all(self) -> list[Record]:
         records: list[Record] = self.client.get_records(_limit=PAGE, pages=float("inf"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from kinto_orm import Connection, Record
 
-from .contenders import Row
+from .contenders import PAGE, Row
 from .servers import AUTH
 
 
@@ -32,9 +32,9 @@ class WithKintoORM:
     def reader(self) -> Callable[[str], Any]:
         return lambda id: self.collection.get_record(id).data.title
 
-    def read_titles(self) -> int:
+    def read_titles(self, page: int = PAGE) -> int:
         read = 0
-        for record in self.records:
+        for record in self.records.page_size(page):
             read += len(record.data.title) > 0
         return read
 

@@ -13,7 +13,7 @@ from threading import Barrier
 from typing import Any
 
 from . import rows
-from .contenders import CHUNK, Contender
+from .contenders import CHUNK, PAGE, Contender
 from .counting import Traffic
 from .measuring import growth, import_times, race
 from .servers import PATIENCE, fill, reset
@@ -107,6 +107,22 @@ def iterate(stage: Stage) -> list[Result]:
 
         times = race(everyone, prepare, stage.rounds(7), time.process_time)
     return [timed(f"read a field of {size:,} records", "CPU ≤ 1.20 × by hand", times, 1.2)]
+
+
+def iterate_small(stage: Stage) -> list[Result]:
+    """Records of 150 bytes: here what is done for each record weighs most."""
+    size = stage.size(10_000)
+    results = []
+    with contenders(stage.filled(size, rows.SMALL)) as everyone:
+        for page in (PAGE, size):
+
+            def prepare(contender: Contender, page: int = page) -> Callable[[], Any]:
+                return lambda: contender.read_titles(page)
+
+            times = race(everyone, prepare, stage.rounds(15), time.process_time)
+            work = f"read a field of {size:,} small records, {page:,} a page"
+            results.append(timed(work, "CPU ≤ 1.20 × by hand", times, 1.2))
+    return results
 
 
 def memory(stage: Stage) -> list[Result]:
@@ -262,6 +278,7 @@ WORKS: Sequence[Callable[[Stage], list[Result]]] = (
     save,
     large_record,
     iterate,
+    iterate_small,
     create,
     edit,
     few_changed,
