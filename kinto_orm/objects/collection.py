@@ -236,9 +236,14 @@ class Collection(CollectionSchemas, Resource):
         (one GET more, once for each connection). See "Changeset" in the documentation of
         kinto-changes.
         """
-        from kinto_orm.objects import changesets
+        from kinto_orm.objects.changesets import Changeset
+        from kinto_orm.plans import changesets
 
-        return changesets.fetch(self, since, expected, bust_cache)
+        driver = self.connection._driver
+        asked, answered = driver.run(
+            changesets.fetch(driver.server, self, since, expected, bust_cache)
+        )
+        return Changeset(self, asked, *answered)
 
     def validate(
         self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]
