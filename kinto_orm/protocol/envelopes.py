@@ -15,7 +15,7 @@ from kinto_orm.protocol.replies import error_for, may_be_done
 
 BATCH = "/batch"
 
-_DICT, _INT = frozenset({dict}), frozenset({int})
+_NOT_A_BATCH = "the answer is not that of a Kinto batch"
 
 
 def fits(request: Request) -> bool:
@@ -108,19 +108,28 @@ def _part(request: Request) -> str:
 
 
 def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
+    """The answers to the parts. Those with the same permissions share them, and so will their
+    objects."""
     parts = response.body.get("responses") if isinstance(response.body, dict) else None
-    if (
-        not isinstance(parts, list)
-        or len(parts) != len(requests)
-        or not _DICT.issuperset(map(type, parts))
-        or not _INT.issuperset([type(part.get("status")) for part in parts])
-        or not _DICT.issuperset([type(part.get("headers", {})) for part in parts])
-    ):
-        raise InvalidResponse(response, "the answer is not that of a Kinto batch")
-    return [
-        Response(part["status"], _Headers(part.get("headers", {})), part.get("body"), request)
-        for request, part in zip(requests, _sharing(parts), strict=True)
-    ]
+    if not isinstance(parts, list) or len(parts) != len(requests):
+        raise InvalidResponse(response, _NOT_A_BATCH)
+    answers: list[Response] = []
+    held: Any = None
+    for request, part in zip(requests, parts, strict=True):
+        if type(part) is not dict:
+            raise InvalidResponse(response, _NOT_A_BATCH)
+        status, headers, body = part.get("status"), part.get("headers", {}), part.get("body")
+        if type(status) is not int or type(headers) is not dict:
+            raise InvalidResponse(response, _NOT_A_BATCH)
+        if type(body) is dict:
+            permissions = body.get("permissions")
+            if permissions is not None:
+                if permissions == held:
+                    body["permissions"] = held
+                else:
+                    held = permissions
+        answers.append(Response(status, _Headers(headers), body, request))
+    return answers
 
 
 class _Headers(Mapping[str, str]):
@@ -145,15 +154,3 @@ class _Headers(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return repr(self._lowered())
-
-
-def _sharing(parts: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The parts; those with the same permissions share them, and so will their objects."""
-    held: Any = None
-    for part in parts:
-        body = part.get("body")
-        if isinstance(body, dict) and "permissions" in body:
-            if body["permissions"] == held:
-                body["permissions"] = held
-            held = body["permissions"]
-        yield part
