@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
@@ -42,8 +44,12 @@ class Plan:
         lines = []
         for request, changes in zip(self.requests, self._changes, strict=True):
             lines.append(f"{request.method} {request.target}")
-            lines += list(changes._lines()) if changes is not None else []
+            lines += repr(changes).split("\n")[1:] if changes is not None else []
         return "\n".join(lines)
+
+
+#: What each request of a plan would change, for it to be shown.
+_changes_in: Callable[[Plan], list[Changes | None]] = attrgetter("_changes")
 
 
 def rehearsed(steps: Steps[T], dry: Plan, document: Document | None) -> Steps[T]:
@@ -89,6 +95,6 @@ def _collects(plan: Plan, effect: Effect, document: Document | None) -> bool:
         return False
     saves = document is not None and effect.method in ("PUT", "PATCH")
     plan.requests.append(effect)
-    plan._changes.append(document.changes if saves and document is not None else None)
+    _changes_in(plan).append(document.changes if saves and document is not None else None)
     logger.info("dry run: %s %s", effect.method, effect.target)
     return True
