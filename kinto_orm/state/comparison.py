@@ -122,8 +122,10 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
     """
     if not local.keys() <= answer.keys():
         for name in local.keys() - answer.keys():
-            if name in expected and same(local[name], expected[name]):
-                del local[name]
+            if name in expected:
+                mine = dict.get(local, name, _ABSENT)
+                if same(mine, expected[name]) and dict.get(local, name) is mine:
+                    del local[name]
     for name, value in answer.items():
         mine, before = dict.get(local, name, _ABSENT), expected.get(name, _ABSENT)
         if mine is before:
@@ -137,5 +139,5 @@ def settle(local: dict[str, Any], expected: Mapping[str, Any], answer: Mapping[s
         elif before is not _ABSENT and same(mine, before):
             if isinstance(mine, list) and isinstance(value, list):
                 list.__setitem__(mine, slice(None), thawed(value))
-            else:
+            elif dict.get(local, name) is mine:  # another thread may have edited it
                 dict.__setitem__(local, name, value)

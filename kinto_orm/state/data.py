@@ -2,12 +2,15 @@
 
 Changes are found by comparing with what was loaded, never by watching mutations: an
 edit deep inside a list counts, and a value that is put back counts no more.
+
+Threads may read and edit the same fields, without a lock. What is replaced is compared first
+with what it was made of, and nothing is called in between, so that no other thread gets its
+turn there: of two that touch something first both get the same, and an answer that arrives
+meanwhile does not undo an edit.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from operator import is_
 from typing import Any, NoReturn, Protocol
@@ -25,25 +28,6 @@ from kinto_orm.state.values import (
     plain,
     thawed,
 )
-
-#: Held while fields change hands: two threads should get the same copy of an object inside,
-#: and an edit should not be lost to an answer that arrives at the same time.
-_changing = threading.RLock()
-
-
-def _unlock() -> None:
-    global _changing
-    _changing = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):  # another thread of the parent may hold it for ever
-    os.register_at_fork(after_in_child=_unlock)
-
-
-def changing() -> threading.RLock:
-    """The lock to hold while what a record hands out is made."""
-    return _changing
-
 
 #: Values that tell by themselves that the field is there, and that nobody can change.
 _GIVEN = ATOMS - {type(None)}
@@ -69,18 +53,17 @@ class Data(Attributes, MutableMapping[str, Any]):
     it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
-    __slots__ = ("_fields", "_lent", "_origin")
+    __slots__ = ("_held", "_origin")
 
-    _fields: dict[str, Any]
-    #: What was loaded: the fields themselves until one is changed. An object or list that is
-    #: still the one in here is somebody else's, and copied before it is given out.
-    _lent: dict[str, Any]
+    #: Two dicts: the fields, and what was loaded. They are the same one until a field is
+    #: changed. An object or list that is still the one that was loaded is copied before it is
+    #: given out: the document compares with it.
+    _held: list[dict[str, Any]]
     #: Where fields come from that are not here; ``None`` where there are no others.
     _origin: Origin | None
 
     def __init__(self, fields: dict[str, Any], origin: Origin | None = None) -> None:
-        _put_fields(self, fields)
-        _put_lent(self, fields)
+        _put_held(self, [fields, fields])
         set_origin(self, origin)
 
     def __getattribute__(self, name: str) -> Any:
@@ -89,7 +72,7 @@ class Data(Attributes, MutableMapping[str, Any]):
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
         if _origin_of(self) is None:
-            value = fields_in(self).get(name)
+            value = _held_of(self)[0].get(name)
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
@@ -137,8 +120,7 @@ class Data(Attributes, MutableMapping[str, Any]):
         origin = _origin_of(self)
         if origin is not None and origin._in_part():
             raise not_all_loaded("the object")
-        with _changing:
-            _own(self).clear()
+        _own(self).clear()
 
     def copy(self) -> dict[str, Any]:
         """The fields as a dict; objects and lists inside are still those of the data."""
@@ -146,15 +128,13 @@ class Data(Attributes, MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = _accepted(self, name, value)
-        with _changing:
-            _own(self)[name] = value
+        _own(self)[name] = value
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Set several fields; none of them if one cannot be set."""
         given = dict(other, **named)
         accepted = {name: _accepted(self, name, value) for name, value in given.items()}
-        with _changing:
-            _own(self).update(accepted)
+        _own(self).update(accepted)
 
     def __ior__(self, other: Any) -> Data:
         self.update(other)
@@ -169,8 +149,7 @@ class Data(Attributes, MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
-        with _changing:
-            _own(self).pop(name, None)
+        _own(self).pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_complete(self))
@@ -221,19 +200,21 @@ class Data(Attributes, MutableMapping[str, Any]):
 _ATTRIBUTES = frozenset(dir(Data))
 
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
-_put_fields = Data.__dict__["_fields"].__set__
-_lent_of, _put_lent = Data.__dict__["_lent"].__get__, Data.__dict__["_lent"].__set__
+_held_of, _put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set__
 _origin_of = Data.__dict__["_origin"].__get__
 
 #: Says where fields come from that are not here: ``None`` where there are no others.
 set_origin: Callable[[Data, Origin | None], None] = Data.__dict__["_origin"].__set__
 
-#: The fields as far as they are here, to be read only.
-fields_in: Callable[[Data], dict[str, Any]] = Data.__dict__["_fields"].__get__
+
+def fields_in(data: Data) -> dict[str, Any]:
+    """The fields as far as they are here, to be read only."""
+    fields: dict[str, Any] = _held_of(data)[0]
+    return fields
 
 
 def _complete(data: Data) -> dict[str, Any]:
-    """The same, loaded before if need be."""
+    """All fields; those of a reference are loaded first."""
     origin = _origin_of(data)
     if origin is not None and origin._unread:
         origin._load_data()
@@ -257,30 +238,35 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
 
 def _own(data: Data) -> dict[str, Any]:
     """The fields, to be changed."""
-    fields = fields_in(data)
-    if fields is _lent_of(data):
-        fields = dict(fields)
-        _put_fields(data, fields)
-    return fields
+    held: list[dict[str, Any]] = _held_of(data)
+    while held[0] is held[1]:
+        loaded = held[1]
+        fields = dict(loaded)
+        if held[0] is loaded:
+            held[0] = fields
+    return held[0]
 
 
 def _given_out(data: Data, name: str) -> Any:
     """An object or a list inside, for somebody who may change it."""
-    with _changing:
-        value = fields_in(data)[name]
-        if _lent_of(data).get(name) is value:
-            value = _own(data)[name] = thawed(value)
-        origin = _origin_of(data)
-        if origin is not None:
-            value = _own(data)[name] = in_part(value, origin, (name,))
-        return value
+    value = fields_in(data)[name]
+    origin = _origin_of(data)
+    if _held_of(data)[1].get(name) is value:
+        fields, own = _own(data), thawed(value)
+        if fields[name] is value:
+            fields[name] = own
+        value = fields[name]
+    if origin is not None:
+        fields, part = _own(data), in_part(value, origin, (name,))
+        if fields[name] is value:
+            fields[name] = part
+        value = fields[name]
+    return value
 
 
 def lend(data: Data, fields: dict[str, Any]) -> None:
     """Let the data hold these instead, for as long as they are only read."""
-    with _changing:
-        _put_lent(data, fields)
-        _put_fields(data, fields)
+    _held_of(data)[:] = (fields, fields)
 
 
 def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> None:
@@ -288,17 +274,28 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
 
     Objects and lists that were given out stay the same objects.
     """
-    with _changing:
-        fields = fields_in(data)
-        # As with most answers: nobody has touched anything.
-        if fields.keys() == expected.keys() and all(
-            map(is_, map(expected.get, fields), fields.values())
-        ):
-            _put_fields(data, answer)
-        else:
-            mine, lent = _own(data), _lent_of(data)
-            for name, value in mine.items():
-                if value is lent.get(name) and value is not expected.get(name):
-                    mine[name] = thawed(value)  # it is about to be changed in place
-            settle(mine, expected, answer)
-        _put_lent(data, answer)
+    held: list[dict[str, Any]] = _held_of(data)
+    fields, loaded = held
+    if _is_untouched(fields, expected):  # as with most answers
+        held[:] = (answer, answer)
+        if fields is loaded or _is_untouched(fields, expected):
+            return
+        since, held[0] = held[0], fields  # another thread edited them in between
+        if since is not answer:
+            edited = {name: since[name] for name in since if since[name] is not answer.get(name)}
+            fields.update(edited)
+    mine = _own(data)
+    for name, value in list(mine.items()):
+        if value is loaded.get(name) and value is not expected.get(name):
+            own = thawed(value)  # it is about to be changed in place
+            if mine.get(name) is value:
+                mine[name] = own
+    settle(mine, expected, answer)
+    held[1] = answer
+
+
+def _is_untouched(fields: dict[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether the fields are the very values that were expected."""
+    return fields.keys() == expected.keys() and all(
+        map(is_, map(expected.get, fields), fields.values())
+    )

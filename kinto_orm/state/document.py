@@ -19,7 +19,7 @@ from kinto_orm.errors import DeletedError, NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, changing, fields_in, lend, set_origin
+from kinto_orm.state.data import Data, fields_in, lend, set_origin
 from kinto_orm.state.identity import Identity, ServerConnection
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
@@ -129,10 +129,10 @@ class Document(Identity):
         :class:`NotLoaded`, as it would erase the others unseen.
         """
         if self._data is None:
-            with changing():  # two threads should get the same one
-                if self._data is None:
-                    partly = self._status is Status.REFERENCE or self._coverage.only is not None
-                    self._data = Data(self._baseline, self if partly else None)
+            partly = self._status is Status.REFERENCE or self._coverage.only is not None
+            data = Data(self._baseline, self if partly else None)
+            if self._data is None:  # two threads should get the same one
+                self._data = data
         return self._data
 
     @data.setter
@@ -163,9 +163,9 @@ class Document(Identity):
     def permissions(self) -> Permissions:
         """Who may do what; a read asks the server once where that is not known."""
         if self._permissions is None:
-            with changing():
-                if self._permissions is None:
-                    self._permissions = self._made_permissions()
+            permissions = self._made_permissions()
+            if self._permissions is None:
+                self._permissions = permissions
         return self._permissions
 
     @permissions.setter
