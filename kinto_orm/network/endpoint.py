@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from kinto_orm.state.made import Readings
+
 #: A day, in seconds: a server that asks for more has lost its mind, or the client.
 LONGEST_BACKOFF = 86400
 
@@ -27,6 +29,7 @@ class Endpoint(ABC):
     def __init__(self, server_url: str) -> None:
         self.server_url = server_url
         self.origin = origin(server_url)
+        self.readings = Readings()
         self.warned: set[str] = set()  # the deprecations that were told already
         self._below = f"{server_url}/"  # quicker to compare than an origin
         self._backoff_end = 0.0  # by the monotonic clock

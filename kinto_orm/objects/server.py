@@ -21,6 +21,7 @@ class Server:
     """
 
     def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
+        self._readings = transport.pool.readings
         self.server_url = transport.pool.server_url
         self._driver = Driver(transport, Said(self.server_url, said))
 

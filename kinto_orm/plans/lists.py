@@ -13,6 +13,7 @@ from kinto_orm.plans.once import OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.sources import Rows, Source
 from kinto_orm.protocol.queries import Query, whole_number
+from kinto_orm.state.made import readings_of
 
 T = TypeVar("T")
 L = TypeVar("L", bound="ListBase[Any]")
@@ -56,7 +57,11 @@ class ListBase(ABC, Generic[T]):
     def _pages(self) -> Pages:
         connection = self.connection
         return OncePages(
-            connection.server_url, self.uri, self.query, connection.page_size, moving=self._moving
+            readings_of(connection),
+            self.uri,
+            self.query,
+            connection.page_size,
+            moving=self._moving,
         )
 
     def _as_dict(self, item: Any) -> dict[str, Any]:

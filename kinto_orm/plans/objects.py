@@ -266,7 +266,7 @@ def create(
             raise
         become(document, *envelope(response))
         return False
-    note_made(document.url)
+    note_made(document)
     return True
 
 

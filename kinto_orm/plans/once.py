@@ -18,7 +18,7 @@ from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
 from kinto_orm.protocol.messages import Response
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
-from kinto_orm.state.made import Made
+from kinto_orm.state.made import Made, Readings
 
 Row = dict[str, Any]
 
@@ -30,14 +30,20 @@ class OncePages(Pages):
     """Where a reading stands that gives each object once."""
 
     def __init__(
-        self, server_url: str, uri: str, query: Query, page_size: int | None, *, moving: bool = True
+        self,
+        readings: Readings,
+        uri: str,
+        query: Query,
+        page_size: int | None,
+        *,
+        moving: bool = True,
     ) -> None:
         """``moving``: whether the objects of the list can be saved; entries of a log cannot."""
         super().__init__(uri, query.first_page(page_size), OBJECT)
         self._list = query
         self._moving = moving
         self._ascending = (query.sort or "").split(",")[0] == "last_modified"
-        self._list_url = f"{server_url}{uri}"
+        self._readings = readings
         self._made: Made | None = None
         self._met: set[str] = set()
         self._changed = False
@@ -88,7 +94,7 @@ class OncePages(Pages):
         self._begun = True
         if first:
             # What is made from now on may come in later pages.
-            self._made = Made(self._list_url) if self.query is not None else None
+            self._made = self._readings.begin(self.uri) if self.query is not None else None
         elif response.etag != self.timestamp:
             self._changed = True
             if self._ascending and rows and self._is_later(rows[-1]):

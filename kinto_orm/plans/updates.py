@@ -16,6 +16,7 @@ from kinto_orm.plans.plural import run_all
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.state.coverage import Coverage
 from kinto_orm.state.document import Document
+from kinto_orm.state.made import readings_of
 from kinto_orm.state.places import Place
 from kinto_orm.state.writes import encoded_data
 
@@ -55,7 +56,7 @@ def update(place: Place[R], query: Query, fields: Mapping[str, Any], *, safe: bo
     query = attrs.evolve(query, fields=_IDS)
     connection = place.connection
     rows = yield from _rows(
-        OncePages(connection.server_url, place.uri, query, connection.page_size)
+        OncePages(readings_of(connection), place.uri, query, connection.page_size)
     )
     for _ in range(conflicts.MAX_CONFLICTS):
         met: list[tuple[Any, Exception]] = []

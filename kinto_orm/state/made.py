@@ -6,30 +6,53 @@ it reads would be given its own objects too, among those that others have change
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
 from weakref import WeakSet
+
+from kinto_orm.state.identity import Identity
 
 
 class Made:
-    """The ids of the objects that were made in one list since this was started."""
+    """The ids of the objects that were made in one list since this was begun."""
 
     __slots__ = ("__weakref__", "_start", "ids")
 
-    def __init__(self, list_url: str) -> None:
-        self._start = f"{list_url}/"
+    def __init__(self, list_uri: str) -> None:
+        self._start = f"{list_uri}/"
         self.ids: set[str] = set()
-        _watching.add(self)
 
-    def note(self, url: str) -> None:
-        id = url.removeprefix(self._start)
-        if id != url and "/" not in id:
+    def note(self, uri: str) -> None:
+        id = uri.removeprefix(self._start)
+        if id != uri and "/" not in id:
             self.ids.add(id)
 
 
-_watching: WeakSet[Made] = WeakSet()
+class Readings:
+    """The readings that are under way, of all connections that share a road to a server."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open: WeakSet[Made] = WeakSet()
+
+    def begin(self, list_uri: str) -> Made:
+        """Note from now on what is made in a list, for as long as somebody holds the result."""
+        made = Made(list_uri)
+        self._open.add(made)
+        return made
+
+    def note(self, uri: str) -> None:
+        if self._open:
+            for made in list(self._open):
+                made.note(uri)
 
 
-def note_made(url: str) -> None:
-    """Tell all who read the list of an object that it was made here."""
-    if _watching:
-        for made in list(_watching):
-            made.note(url)
+#: The readings that a connection knows of.
+readings_of: Callable[[Any], Readings] = attrgetter("_readings")
+
+
+def note_made(one: Identity) -> None:
+    """Tell those who read the list of an object that it was made here."""
+    readings_of(one._connection).note(one.uri)
