@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,12 +19,13 @@ from kinto_orm.network.transport import Transport
 from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.server import Server
-from kinto_orm.plans import server as operators
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kinto_orm.drivers.block import Block
     from kinto_orm.objects.access import Access
     from kinto_orm.objects.accounts import Account, Accounts
@@ -157,11 +157,6 @@ class Connection(Server):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    @property
-    def backoff_until(self) -> datetime | None:
-        """Until when the server asked for no requests, or ``None``. No request."""
-        return self._driver.transport.pool.backoff_until
-
     @contextlib.contextmanager
     def dry_run(self) -> Iterator[Plan]:
         """A block whose reads are made and whose writes are collected in a :class:`Plan`.
@@ -209,25 +204,6 @@ class Connection(Server):
         from kinto_orm.objects.accounts import Account
 
         return Account(id, connection=self)
-
-    # -- for operators and tests
-
-    def flush(self) -> None:
-        """Delete everything that the server has, accounts included: one POST.
-
-        Raises :class:`CapabilityMissing` where the server does not offer it, as it never
-        should in production. See "Flush endpoint" in Kinto's API reference.
-        """
-        self._driver.run(operators.flush(self._driver.server))
-
-    def heartbeat(self) -> dict[str, Any]:
-        """How the parts of the server are, such as ``{"storage": True, "cache": False}``.
-
-        A part that is not well is an answer (of status 503), not an exception. One GET,
-        which is not repeated. Raises what any request does where there is no such answer.
-        See "Utility endpoints" in Kinto's API reference.
-        """
-        return self.with_options(retry=0)._driver.run(operators.heartbeat())
 
     # -- access
 

@@ -1,12 +1,14 @@
-"""What a server says of itself, and of the user that it takes us for."""
+"""What a server says of itself and of the user, and what operators ask of it."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinto_orm.drivers.sync import Driver
 from kinto_orm.network.session import Pool
 from kinto_orm.network.transport import Transport
+from kinto_orm.plans import server as plans
 from kinto_orm.plans.server import Server as Said
 from kinto_orm.plans.server import User
 
@@ -24,6 +26,10 @@ class Server:
         self._readings = transport.pool.readings
         self.server_url = transport.pool.server_url
         self._driver = Driver(transport, Said(self.server_url, said))
+
+    if TYPE_CHECKING:
+
+        def with_options(self: Self, **overrides: Any) -> Self: ...
 
     @property
     def server_info(self) -> dict[str, Any]:
@@ -58,3 +64,27 @@ class Server:
     def requires(self, capability: str) -> None:
         """Raise :class:`CapabilityMissing` where the server lacks a feature."""
         self._driver.run(self._driver.server.requires(capability))
+
+    @property
+    def backoff_until(self) -> datetime | None:
+        """Until when the server asked for no requests, or ``None``. No request."""
+        return self._driver.transport.pool.backoff_until
+
+    # -- for operators and tests
+
+    def flush(self) -> None:
+        """Delete everything that the server has, accounts included: one POST.
+
+        Raises :class:`CapabilityMissing` where the server does not offer it, as it never
+        should in production. See "Flush endpoint" in Kinto's API reference.
+        """
+        self._driver.run(plans.flush(self._driver.server))
+
+    def heartbeat(self) -> dict[str, Any]:
+        """How the parts of the server are, such as ``{"storage": True, "cache": False}``.
+
+        A part that is not well is an answer (of status 503), not an exception. One GET,
+        which is not repeated. Raises what any request does where there is no such answer.
+        See "Utility endpoints" in Kinto's API reference.
+        """
+        return self.with_options(retry=0)._driver.run(plans.heartbeat())

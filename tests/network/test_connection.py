@@ -972,3 +972,17 @@ def test_a_connection_and_a_server_are_one_too_many(wire: Loopback) -> None:
             Bucket("b", connection=kinto, server_url=wire.url)
         with pytest.raises(TypeError, match="connection"):
             Bucket("b", connection=kinto, auth=("alice", "pw"))
+
+
+# The face of a connection
+
+
+def test_a_connection_shows_what_a_user_may_use_and_nothing_else() -> None:
+    shown = {name for name in dir(Connection("http://localhost:8888/v1")) if name[0] != "_"}
+    assert shown == {
+        *("account", "accounts", "backoff_until", "batch", "bucket", "buckets", "capabilities"),
+        *("close", "create_bucket", "delete_bucket", "delete_buckets", "dry_run", "flush"),
+        *("get_bucket", "get_buckets", "headers", "heartbeat", "http_api_version", "page_size"),
+        *("permissions", "plan", "refresh", "requires", "safe", "server_info", "server_url"),
+        *("settings", "user", "with_options"),
+    }
