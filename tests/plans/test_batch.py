@@ -1753,3 +1753,13 @@ def test_a_schema_holds_in_the_next_batch_for_records_after_others(real: Collect
         real.create_record({"n": 1})
         real.create_record({"n": "text"}, id="refused")
     assert [record.id for record, _ in failed.error.errors] == ["refused"]
+
+
+def test_a_save_that_waits_for_a_creation_sends_what_is_edited_by_then(todo: Collection) -> None:
+    with todo.batch():
+        record = todo.create_record({"n": 1})
+        record.data.n = 2
+        record.save()
+        record.data.more = True
+    assert not record.changes
+    assert dict(todo.get_record(record.id).data) == {"n": 2, "more": True}
