@@ -1,0 +1,93 @@
+"""What the command prints: results on the output, messages on the error output."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import click
+
+#: How many rows of a table are looked at for the width of its columns.
+_LOOKED_AT = 100
+
+
+def as_line(value: Any, *, pretty: bool = False) -> str:
+    """A value as JSON, on one line or on several."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    ascii_only = not encoding.startswith("utf")
+    return json.dumps(value, ensure_ascii=ascii_only, indent=2 if pretty else None, default=str)
+
+
+def in_colour() -> bool:
+    """Whether results have colours: on a terminal, unless somebody wants none."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def put(text: str, *, flush: bool = False) -> None:
+    """Write a line to the output."""
+    sys.stdout.write(text + "\n")
+    if flush:
+        sys.stdout.flush()
+
+
+def put_object(value: Any) -> None:
+    """One object: on several lines for people, on one for programs."""
+    put(as_line(value, pretty=sys.stdout.isatty()))
+
+
+def put_rows(rows: Iterable[Mapping[str, Any]], table: bool = False) -> None:
+    """Rows as they come, one JSON object on each line, or as a table."""
+    for line in _table(iter(rows)) if table else map(as_line, rows):
+        put(line)
+
+
+def _table(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    first = list(islice(rows, _LOOKED_AT))
+    names = list(dict.fromkeys(name for row in first for name in row))
+    names.sort(key=lambda name: (name != "id", name == "last_modified"))
+    if not names:
+        return
+    room = max(12, (shutil.get_terminal_size((100, 24)).columns - 1) // len(names) - 2)
+    widths = {
+        name: min(room, max([len(name), *(len(_cell(row, name)) for row in first)]))
+        for name in names
+    }
+    head = "  ".join(_fit(name, widths[name]) for name in names).rstrip()
+    yield click.style(head, bold=True) if in_colour() else head
+    for row in chain(first, rows):
+        yield "  ".join(_fit(_cell(row, name), widths[name]) for name in names).rstrip()
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name, "")
+    text = value if isinstance(value, str) else as_line(value)
+    return "".join(one if one.isprintable() else " " for one in text)
+
+
+def _fit(text: str, width: int) -> str:
+    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def put_plan(plan: Any) -> None:
+    """A plan as a diff, in colours on a terminal."""
+    for line in repr(plan).splitlines():
+        put(_coloured(line) if in_colour() else line)
+
+
+def _coloured(line: str) -> str:
+    colours = {"+": "green", "-": "red", "~": "yellow"}
+    if line.startswith(("new: ", "deleted: ", "/")):
+        return click.style(line, fg="red" if line.startswith("deleted") else None, bold=True)
+    colour = colours.get(line.lstrip()[:1]) if line.startswith("  ") else None
+    return click.style(line, fg=colour) if colour else line
+
+
+def tell(message: str, quiet: bool = False) -> None:
+    """A message for whoever watches."""
+    if not quiet:
+        click.echo(message, err=True)

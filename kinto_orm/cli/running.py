@@ -1,0 +1,96 @@
+"""The command from its beginning to its end: arguments, errors, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.shell_completion import shell_complete
+
+from kinto_orm.cli.commands import kinto_orm as command
+from kinto_orm.cli.options import COMPLETION, PROGRAM, Settings
+from kinto_orm.cli.places import WrongPlace
+
+#: What a shell takes for "interrupted".
+INTERRUPTED = 130
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Run the command; its exit code. Nothing is raised."""
+    settings = Settings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if settings.debug else "ignore")
+        _show_notices()
+        code = _run(argv, settings)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go_of_output()
+    return code
+
+
+def _run(argv: Sequence[str] | None, settings: Settings) -> int:
+    try:
+        args = sys.argv[1:] if argv is None else list(argv)
+        if asked := os.environ.get(COMPLETION):
+            return shell_complete(command, {}, PROGRAM, COMPLETION, asked)
+        # Not by click's main(), which has its own idea of interruptions and broken pipes.
+        with command.make_context(PROGRAM, args, obj=settings) as context:
+            outcome = command.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except WrongPlace as error:
+        _complain(error)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # who reads has enough
+        _let_go_of_output()
+        return 0
+    except Exception as error:  # whatever it is: one sentence, and no traceback
+        if settings.debug:
+            traceback.print_exc()
+        _complain(error)
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _complain(error: Exception) -> None:
+    from kinto_orm.errors import BatchError, KintoError
+
+    words = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        words = f"{error.filename}: {error.strerror}"
+    elif not isinstance(error, (KintoError, OSError, ValueError, TypeError, ImportError)):
+        words = f"{type(error).__name__}: {words} (--debug tells where)"
+    click.echo(f"{click.style('kinto-orm:', fg='red')} {words}", err=True)
+    if isinstance(error, BatchError):
+        for resource, one in error.errors[3:]:
+            click.echo(f"  {getattr(resource, 'uri', resource)}: {one}", err=True)
+
+
+def _let_go_of_output() -> None:
+    """Nobody reads the output any more: what is left in the buffer goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_notices() -> None:
+    """What a server announces is told in a sentence, not with a line of code."""
+    from kinto_orm.network.notices import ServerDeprecationWarning
+
+    warnings.simplefilter("default", ServerDeprecationWarning)
+
+    def show(message: Any, category: type[Warning], *rest: Any) -> None:
+        click.echo(f"kinto-orm: {message}", err=True)
+
+    warnings.showwarning = show  # type: ignore[assignment]

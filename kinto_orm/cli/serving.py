@@ -1,0 +1,120 @@
+"""Commands that last: a server for development, a shell; and completion for shells."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from kinto_orm.cli.options import COMPLETION, PROGRAM, Command, Settings
+from kinto_orm.cli.printing import put, tell
+
+
+@click.command(cls=Command)
+@click.option("--port", type=click.IntRange(0, 65535), default=8888, show_default=True)
+@click.option(
+    "--postgresql", metavar="URL", help="Keep everything there: postgresql://user@host/database."
+)
+@click.option(
+    "--files",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Keep the files of records there.",
+)
+@click.option(
+    "--setting", "given", multiple=True, metavar="NAME=VALUE", help="As in kinto.paginate_by=5."
+)
+@click.pass_obj
+def serve(
+    settings: Settings,
+    port: int,
+    postgresql: str | None,
+    files: Path | None,
+    given: tuple[str, ...],
+) -> None:
+    """Run a Kinto for development, with accounts, attachments, history and review.
+
+    Prints its URL. Everything is in memory, unless --postgresql says where else. With
+    --auth USER:PASSWORD there is an account of that name.
+    """
+    from kinto_orm.testing import LocalServer
+
+    wanted: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"write NAME=VALUE, not {text!r}")
+        wanted[name] = value
+    if files is not None:
+        files.mkdir(parents=True, exist_ok=True)
+        wanted["kinto.attachment.base_path"] = str(files.resolve())
+    user, colon, password = (settings.auth or "").partition(":")
+    if user and (not colon or " " in user):
+        raise click.UsageError("the account of a new server is --auth USER:PASSWORD")
+
+    stopped = threading.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda *_: stopped.set())
+    with LocalServer(wanted, storage_url=postgresql, port=port) as server:
+        if user:
+            server.create_account(user, password)
+        put(server.url, flush=True)
+        if postgresql is not None and files is None:
+            tell(
+                "The files of records go when this ends; --files FOLDER keeps them.", settings.quiet
+            )
+        tell("Anybody may create an account. Ctrl-C ends it.", settings.quiet)
+        # A wait without an end would not let a signal through on Windows.
+        while not stopped.wait(0.5):
+            pass
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def shell(settings: Settings) -> None:
+    """Open a Python shell with `kinto`, a connection to the server (IPython, where it is)."""
+    with settings.connect() as kinto:
+        import kinto_orm
+
+        names: dict[str, Any] = {name: getattr(kinto_orm, name) for name in kinto_orm.__all__}
+        names |= {"kinto": kinto, "kinto_orm": kinto_orm}
+        banner = f"kinto = {kinto!r}"
+        try:
+            from IPython import start_ipython
+        except ImportError:
+            import code
+
+            with contextlib.suppress(ImportError):
+                import readline
+                import rlcompleter
+
+                readline.set_completer(rlcompleter.Completer(names).complete)
+                readline.parse_and_bind("tab: complete")
+            code.interact(banner, local=names, exitmsg="")
+        else:
+            tell(banner, settings.quiet)
+            start_ipython(argv=["--no-banner"], user_ns=names)
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion for a shell.
+
+    bash: eval "$(kinto-orm completion bash)" in ~/.bashrc; zsh likewise in ~/.zshrc; fish:
+    kinto-orm completion fish > ~/.config/fish/completions/kinto-orm.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    root = context.find_root().command
+    # Its source asks for the version of the shell; bash has to be there.
+    put(kind(root, {}, PROGRAM, COMPLETION).source())
+
+
+COMMANDS = (serve, shell, completion)
