@@ -29,6 +29,7 @@
     ├── NotLoaded
     ├── BatchError               .succeeded, .errors, .conflicts, .skipped
     ├── MergeError               .fields
+    ├── MirrorError              a mirror's file cannot be used (also an OSError)
     ├── PermissionsHidden, DeletedError, CapabilityMissing
 
 The error codes are those of "Error responses" in Kinto's API reference.
@@ -316,6 +317,10 @@ class BatchError(KintoError):
             [getattr(resource, "uri", resource) for resource in self.succeeded],
             [(getattr(resource, "uri", resource), error) for resource, error in self.errors],
         )
+
+
+class MirrorError(KintoError, OSError):
+    """The file of a mirror cannot be read or written: locked, full, read-only, or another's."""
 
 
 class DeletedError(KintoError):

@@ -16,6 +16,7 @@ from kinto_orm.errors import (
     Forbidden,
     InvalidResponse,
     NotFound,
+    NotLoaded,
     ResponseError,
 )
 from kinto_orm.plans.effects import Steps
@@ -76,9 +77,20 @@ def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
     """
     if status_of(document) is Status.REFERENCE:
         yield from load(document)
-        return
-    response = checked((yield Request("GET", document.uri)))
-    accept_permissions(document, envelope(response)[1] or {})
+        shown = baseline_permissions_of(document)
+    else:
+        shown = envelope(checked((yield Request("GET", document.uri))))[1]
+    if shown is None:
+        raise unknown_permissions(document)
+    accept_permissions(document, shown)
+
+
+def unknown_permissions(document: Document) -> NotLoaded:
+    """The error for permissions of which an answer does not speak: it comes from a mirror."""
+    return NotLoaded(
+        f"the permissions of {document.uri} are not known here, only on the server; they can be "
+        "replaced as a whole (permissions.read = […])"
+    )
 
 
 def load_missing(document: Document, part: Literal["data", "permissions"]) -> Steps[None]:
@@ -179,7 +191,9 @@ def _update(
     """Send what is edited in the copy ``asked``; load the permissions that were added to."""
     if adds_blindly(asked):
         if permissions_are_open(asked):
-            shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
+            shown = envelope(checked((yield Request("GET", document.uri))))[1]
+            if shown is None:
+                raise unknown_permissions(document)
             for one in (document, asked):
                 accept_permissions(one, shown)
         refuse_hidden_permissions(asked)  # nothing can be added to what is not shown

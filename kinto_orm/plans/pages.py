@@ -140,9 +140,9 @@ def count(uri: str, query: Query) -> Steps[int]:
     return _total(checked((yield from first_answer(request))))
 
 
-def extent(uri: str) -> Steps[tuple[int, int | None]]:
+def extent(uri: str, query: str = "") -> Steps[tuple[int, int | None]]:
     """HEAD a list for the number of its objects, and for its timestamp."""
-    response = checked((yield from first_answer(Request("HEAD", uri))))
+    response = checked((yield from first_answer(Request("HEAD", uri, query))))
     return _total(response), response.etag
 
 

@@ -96,8 +96,8 @@ def _guard_hidden_permissions(
         return
     shown = baseline_permissions_of(document)
     if shown is None and status_of(document) is not Status.NEW:
-        shown = envelope(checked((yield Request("GET", document.uri))))[1] or {}
-        if status_of(document) is Status.LOADED:
+        shown = envelope(checked((yield Request("GET", document.uri))))[1]
+        if shown is not None and status_of(document) is Status.LOADED:
             accept_permissions(document, shown)
     if shown is not None and not shown:
         raise PermissionsHidden(

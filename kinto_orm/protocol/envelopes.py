@@ -113,6 +113,9 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
     parts = response.body.get("responses") if isinstance(response.body, dict) else None
     if not isinstance(parts, list) or len(parts) != len(requests):
         raise InvalidResponse(response, _NOT_A_BATCH)
+    # The parts do not say when they were answered; the whole does.
+    whole = {name: response.headers[name] for name in ("date",) if name in response.headers}
+    elapsed = response.elapsed
     answers: list[Response] = []
     held: Any = None
     for request, part in zip(requests, parts, strict=True):
@@ -128,20 +131,24 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
                     body["permissions"] = held
                 else:
                     held = permissions
-        answers.append(Response(status, _Headers(headers), body, request))
+        answers.append(Response(status, _Headers(headers, whole), body, request, elapsed=elapsed))
     return answers
 
 
 class _Headers(Mapping[str, str]):
     """Headers by their names in lower case, which are made when somebody looks: seldom."""
 
-    __slots__ = ("_given",)
+    __slots__ = ("_given", "_whole")
 
-    def __init__(self, given: Mapping[str, str]) -> None:
+    def __init__(self, given: Mapping[str, str], whole: Mapping[str, str]) -> None:
         self._given = given
+        self._whole = whole
 
     def _lowered(self) -> dict[str, str]:
-        return {name.lower(): str(value) for name, value in self._given.items()}
+        return {
+            **self._whole,
+            **{name.lower(): str(value) for name, value in self._given.items()},
+        }
 
     def __getitem__(self, name: str) -> str:
         return self._lowered()[name]
@@ -150,7 +157,7 @@ class _Headers(Mapping[str, str]):
         return iter(self._lowered())
 
     def __len__(self) -> int:
-        return len(self._given)
+        return len(self._lowered())
 
     def __repr__(self) -> str:
         return repr(self._lowered())

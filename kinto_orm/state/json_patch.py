@@ -44,6 +44,11 @@ def applied(operations: Iterable[Mapping[str, Any]], document: Any) -> Any:
     return whole[""]
 
 
+def found_at(document: Any, path: str) -> Any:
+    """The value at a path; ``LookupError``, ``TypeError`` or ``ValueError`` if there is none."""
+    return _find({"": document}, path)
+
+
 def _steps(path: str) -> list[str]:
     """``/a/b~1c`` as ``["", "a", "b/c"]``."""
     return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")]

@@ -110,3 +110,10 @@ class Place(Generic[D]):
             return True
         belongs: bool = given.url == f"{self.url}/{given.id}"
         return belongs
+
+
+def resettled(document: D, connection: Any) -> D:
+    """A reference to the same object on another connection; what it is in stays as it is."""
+    moved: Any = type(document).__new__(type(document))
+    moved._start(document.id, document._parent, connection, None, None)
+    return moved  # type: ignore[no-any-return]

@@ -1,0 +1,438 @@
+"""The records of one kept collection in the file: what is here, and what the server last said."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from kinto_orm.offline.schema import CLEAN, CONFLICT, PENDING
+from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.state.comparison import same, stored_alike
+from kinto_orm.state.ownership import own_fields, server_fields
+
+Fields = dict[str, Any]
+
+#: How many of the states that were sent without an answer are remembered.
+REMEMBERED = 4
+
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Row(NamedTuple):
+    """One record as the file has it; the columns are described in the table itself."""
+
+    id: str
+    last_modified: int
+    deleted: int
+    data: str
+    state: int
+    there: int
+    version: int | None
+    base: str | None
+    remote: str | None
+    also: int | None
+    sent: str | None
+    permissions: str | None
+    grants: str | None
+
+    @property
+    def object(self) -> Fields:
+        """What is here now: the whole object, or its tombstone."""
+        found: Fields = json.loads(self.data)
+        return found
+
+    @property
+    def local(self) -> Fields | None:
+        """The fields that are here now; ``None`` where the record was deleted."""
+        return None if self.deleted else bare(self.object)
+
+    @property
+    def known(self) -> Fields | None:
+        """The object as the server last said; ``None`` where it has none."""
+        if not self.there or self.version is None:
+            return None
+        found: Fields = json.loads(self.data if self.base is None else self.base)
+        return {**found, "last_modified": self.version}
+
+    @property
+    def original(self) -> Fields | None:
+        """The object that was edited here, which may be gone on the server by now."""
+        if self.version is None or (self.base is None and self.state != CLEAN):
+            return None
+        found: Fields = json.loads(self.data if self.base is None else self.base)
+        return {**found, "last_modified": self.version}
+
+    @property
+    def theirs(self) -> Fields | None:
+        """In a conflict: what the server has, or ``None`` where it is gone."""
+        found: Fields | None = None if self.remote is None else json.loads(self.remote)
+        return found
+
+    @property
+    def wanted(self) -> dict[str, list[str]]:
+        """The permissions that were assigned here."""
+        found: dict[str, list[str]] = json.loads(self.grants or "{}")
+        return found
+
+    @property
+    def unanswered(self) -> list[Fields | None]:
+        """What was sent, and may have been taken; ``None`` is a deletion."""
+        found: list[Fields | None] = json.loads(self.sent or "[]")
+        return found
+
+
+COLUMNS = ", ".join(Row._fields)
+
+
+def bare(whole: Mapping[str, Any]) -> Fields:
+    """The fields of an object, without its id and timestamp."""
+    return {name: whole[name] for name in whole if name not in ("id", "last_modified")}
+
+
+def alike(mine: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None) -> bool:
+    """Whether two states of a record say the same, as far as people write it."""
+    if mine is None or theirs is None:
+        return mine is theirs
+    return stored_alike(own_fields(RECORD, bare(mine)), own_fields(RECORD, bare(theirs)))
+
+
+def is_tombstone(row: Mapping[str, Any]) -> bool:
+    # A live object may have a field of that name, too; it then has other fields.
+    return row.get("deleted") is True and len(row) == 3
+
+
+class Rows:
+    """The table of one collection, inside a transaction of the file."""
+
+    def __init__(self, database: sqlite3.Connection, collection: int) -> None:
+        self.database = database
+        self.collection = collection
+
+    # -- reading
+
+    def get(self, id: str) -> Row | None:
+        found = self.database.execute(
+            f"SELECT {COLUMNS} FROM record WHERE collection = ? AND id = ?", (self.collection, id)
+        ).fetchone()
+        return None if found is None else Row(*found)
+
+    def all(self, ids: Sequence[str]) -> dict[str, Row]:
+        found = self.database.execute(
+            f"SELECT {COLUMNS} FROM record WHERE collection = ? "
+            "AND id IN (SELECT value FROM json_each(?))",
+            (self.collection, encoded(list(ids))),
+        )
+        return {row[0]: Row(*row) for row in found}
+
+    def some(self, state: int, after: tuple[int, str], limit: int) -> list[Row]:
+        """The next few records in a state, in the order in which they were changed."""
+        found = self.database.execute(
+            f"SELECT {COLUMNS} FROM record WHERE collection = ? AND state = ? "
+            "AND (last_modified, id) > (?, ?) ORDER BY last_modified, id LIMIT ?",
+            (self.collection, state, *after, limit),
+        )
+        return [Row(*row) for row in found]
+
+    def count(self, condition: str, *parameters: Any) -> int:
+        (number,) = self.database.execute(
+            f"SELECT count(*) FROM record WHERE collection = ? AND {condition}",
+            (self.collection, *parameters),
+        ).fetchone()
+        return int(number)
+
+    @property
+    def clock(self) -> int:
+        """The timestamp of the list here: whatever comes is later than that."""
+        (now,) = self.database.execute(
+            "SELECT clock FROM collection WHERE key = ?", (self.collection,)
+        ).fetchone()
+        return int(now)
+
+    # -- writing
+
+    def tick(self) -> int:
+        """A timestamp of this file's own, later than any that it has given."""
+        return max(int(time.time() * 1000), self.clock + 1)
+
+    def put(self, row: Row, *, pulled: int | None = None, pushed: int | None = None) -> None:
+        """Write a row, and let the list's timestamp be later than before."""
+        arrived = max(row.last_modified, self.clock + 1)
+        self.database.execute(
+            f"INSERT INTO record (collection, arrived, {COLUMNS}, pulled, pushed) "
+            f"VALUES (?, ?, {', '.join('?' * len(row))}, ?, ?) "
+            "ON CONFLICT (collection, id) DO UPDATE SET arrived = excluded.arrived, "
+            + ", ".join(f"{name} = excluded.{name}" for name in Row._fields[1:])
+            + ", pulled = max(pulled, excluded.pulled), pushed = max(pushed, excluded.pushed)",
+            (self.collection, arrived, *row, pulled or 0, pushed or 0),
+        )
+        self._advance(arrived)
+
+    def mark(self, row: Row, **columns: Any) -> None:
+        """Set columns that readers of the list do not see."""
+        names = ", ".join(f"{name} = ?" for name in columns)
+        self.database.execute(
+            f"UPDATE record SET {names} WHERE collection = ? AND id = ?",
+            (*columns.values(), self.collection, row.id),
+        )
+
+    def add_all(self, objects: Sequence[Fields], sync: int) -> None:
+        """Insert objects of the server's that are not here yet."""
+        after = self.clock + 1
+        self.database.executemany(
+            "INSERT INTO record (collection, id, last_modified, arrived, deleted, data, state, "
+            "there, version, pulled) VALUES (?, ?, ?, ?, 0, ?, 0, 1, ?, ?)",
+            [
+                (
+                    self.collection,
+                    one["id"],
+                    one["last_modified"],
+                    max(one["last_modified"], after),
+                    encoded(one),
+                    one["last_modified"],
+                    sync,
+                )
+                for one in objects
+            ],
+        )
+        if objects:
+            self._advance(max(after, *(one["last_modified"] for one in objects)))
+
+    def drop(self, ids: Iterable[str]) -> None:
+        self.database.executemany(
+            "DELETE FROM record WHERE collection = ? AND id = ?",
+            [(self.collection, id) for id in ids],
+        )
+
+    def _advance(self, moment: int) -> None:
+        self.database.execute(
+            "UPDATE collection SET clock = max(clock, ?) WHERE key = ?", (moment, self.collection)
+        )
+
+    # -- writes of this side
+
+    def write(
+        self, before: Row | None, id: str, fields: Fields | None, grants: Mapping[str, Any]
+    ) -> Row:
+        """Make the record's fields these, or ``None`` to delete it; and assign permissions."""
+        now = self.tick()
+        row = before
+        if row is None:
+            row = Row(id, now, 1, "", PENDING, 0, None, None, None, None, None, None, None)
+        elif row.state == CLEAN:
+            row = row._replace(base=None if row.deleted else encoded(row.known), state=PENDING)
+        if fields is None:
+            row = row._replace(deleted=1, data=encoded(tombstone(id, now)), grants=None)
+        else:
+            wanted = {**({} if row.deleted else row.wanted), **grants}
+            row = row._replace(
+                deleted=0,
+                data=encoded({"id": id, **fields, "last_modified": now}),
+                grants=encoded(wanted) if wanted else None,
+                permissions=self._granted(row, grants),
+            )
+        row = self._settled(row._replace(last_modified=now, also=None))
+        self.put(row)
+        return row
+
+    def _granted(self, row: Row, grants: Mapping[str, Any]) -> str | None:
+        """The permissions as they will be, as far as they are known."""
+        if row.deleted or row.permissions is None:
+            made = bool(grants) and row.deleted
+            return encoded(dict(grants)) if made else None
+        return encoded({**json.loads(row.permissions), **grants})
+
+    def _settled(self, row: Row) -> Row:
+        """The row, clean where what is here is what the server has."""
+        if row.grants is not None:
+            return row
+        if row.state == CONFLICT:
+            if alike(row.local, row.theirs):
+                return taken(row, row.theirs, there=row.theirs is not None)
+            return row
+        if row.sent is not None and not row.deleted:
+            return row  # the server may have something else by now
+        if row.deleted and not row.there:
+            return row._replace(state=CLEAN, base=None)
+        known = row.known if row.base is not None else None
+        if row.local is not None and known is not None and same(row.local, bare(known)):
+            return row._replace(state=CLEAN, base=None)
+        return row
+
+    # -- what the server says
+
+    def take_page(self, page: Sequence[Fields], sync: int) -> tuple[int, int]:
+        """Take in rows of the server's list; how many were news, and how many conflict."""
+        held = self.all([one["id"] for one in page])
+        new = [one for one in page if one["id"] not in held and not is_tombstone(one)]
+        self.add_all(new, sync)
+        pulled, conflicts = len(new), 0
+        for one in page:
+            if one["id"] in held:
+                news, conflict = self.take(held[one["id"]], one, sync)
+                pulled += news
+                conflicts += conflict
+        return pulled, conflicts
+
+    def take(self, row: Row, remote: Fields, sync: int) -> tuple[bool, bool]:
+        """Take in the server's version of a record: whether it is news, and in conflict."""
+        gone = is_tombstone(remote)
+        version = remote["last_modified"]
+        theirs = None if gone else remote
+        if row.state == CONFLICT and alike(row.theirs, theirs):
+            self.mark(row, remote=encoded(theirs), there=int(not gone))
+            return False, False
+        if row.state != CONFLICT and row.version == version and bool(row.there) is not gone:
+            return False, False
+        if row.state == CLEAN:
+            return self._take_clean(row, remote, gone, sync), False
+        if gone and row.state == PENDING and not row.there:
+            self.mark(row, version=version)  # as was known
+            return False, False
+        if alike(row.local, theirs):
+            self.put(taken(row, theirs, version, there=not gone))
+            return False, False
+        if self._expected(row, theirs, gone):
+            self.put(based_on(row, theirs, version))
+            return False, False
+        self.mark(row, state=CONFLICT, remote=encoded(theirs), there=int(not gone))
+        return False, True
+
+    def _take_clean(self, row: Row, remote: Fields, gone: bool, sync: int) -> bool:
+        version = remote["last_modified"]
+        if row.deleted and gone:
+            self.mark(row, version=version, there=0)
+            return False
+        if row.deleted and any(alike(one, remote) for one in row.unanswered if one is not None):
+            # Made here, sent without an answer, and deleted here since.
+            self.put(
+                row._replace(
+                    state=PENDING, there=1, version=version, base=encoded(remote), sent=None
+                )
+            )
+            return False
+        self.put(
+            row._replace(
+                last_modified=version,
+                deleted=int(gone),
+                data=encoded(remote),
+                there=int(not gone),
+                version=version,
+                also=None,
+                sent=None,
+                permissions=None,
+            ),
+            pulled=sync,
+        )
+        return True
+
+    @staticmethod
+    def _expected(row: Row, theirs: Fields | None, gone: bool) -> bool:
+        """Whether the server has what was edited here, or what was sent from here."""
+        if gone:
+            return None in row.unanswered
+        original = row.original
+        if original is not None and alike(original, theirs):
+            return True
+        return any(one is not None and alike(one, theirs) for one in row.unanswered)
+
+    # -- sending
+
+    def note_sent(self, row: Row) -> Row:
+        """Remember what is about to be sent, as the answer may never come."""
+        sent = encoded([*row.unanswered, row.local][-REMEMBERED:])
+        self.mark(row, sent=sent)
+        return row._replace(sent=sent)
+
+    def note_answer(self, sent: Row, whole: Fields | None, permissions: Any, sync: int) -> None:
+        """The server took what was sent, and has this now (``None``: nothing)."""
+        now = self.get(sent.id)
+        if now is None:
+            return
+        version = sent.version if whole is None else whole["last_modified"]
+        shown = encoded(permissions) if permissions else None
+        if now.last_modified == sent.last_modified:
+            done = taken(now, whole, version, there=whole is not None)
+            done = done._replace(grants=None, state=CLEAN, base=None, permissions=shown)
+            self.put(done, pushed=sync)
+        else:
+            kept = now.grants if now.grants != sent.grants else None
+            changed = based_on(now, whole, version)._replace(grants=kept)
+            self.put(self._settled(changed), pushed=sync)
+
+    def note_refusal(self, sent: Row) -> None:
+        """The server did not take what was sent."""
+        now = self.get(sent.id)
+        if now is not None:
+            left = now.unanswered[:-1]
+            self.mark(now, sent=encoded(left) if left else None)
+
+    def note_conflict(self, sent: Row, theirs: Fields | None, sync: int) -> bool:
+        """The server has another version (``None``: none any more); whether that is a conflict."""
+        self.note_refusal(sent)
+        now = self.get(sent.id)
+        if now is None:
+            return False
+        if theirs is None:
+            if not now.deleted:
+                self.mark(now, state=CONFLICT, remote="null", there=0)
+                return True
+            self.put(taken(now, None, now.version, there=False))
+            return False
+        return self.take(now, theirs, sync)[1]
+
+    def reported(self, column: str, sync: int, after: int) -> tuple[int, list[Row]]:
+        """The next few records that a sync brought or sent, and the key of the last."""
+        assert column in ("pulled", "pushed")
+        found = self.database.execute(
+            f"SELECT key, {COLUMNS} FROM record WHERE collection = ? AND {column} = ? "
+            "AND key > ? ORDER BY key LIMIT 500",
+            (self.collection, sync, after),
+        ).fetchall()
+        return (found[-1][0] if found else after), [Row(*row[1:]) for row in found]
+
+
+def tombstone(id: str, moment: int) -> Fields:
+    return {"id": id, "last_modified": moment, "deleted": True}
+
+
+def taken(row: Row, theirs: Fields | None, version: int | None = None, *, there: bool) -> Row:
+    """The row once it is what the server has; permissions that were assigned are still to go."""
+    version = row.version if version is None else version
+    if theirs is not None:
+        version = theirs["last_modified"]
+    data = tombstone(row.id, version or row.last_modified) if theirs is None else theirs
+    pending = row.grants is not None and theirs is not None
+    return row._replace(
+        last_modified=data["last_modified"],
+        deleted=int(theirs is None),
+        data=encoded(data),
+        state=PENDING if pending else CLEAN,
+        there=int(there),
+        version=version,
+        base=encoded(theirs) if pending else None,
+        remote=None,
+        also=row.last_modified,
+        sent=None,
+    )
+
+
+def based_on(row: Row, theirs: Fields | None, version: int | None) -> Row:
+    """The row with its edits on top of what the server has."""
+    data = row.data
+    if theirs is not None and not row.deleted:
+        fields = {**own_fields(RECORD, row.object), **server_fields(RECORD, theirs)}
+        data = encoded(fields)
+    if theirs is not None:
+        version = theirs["last_modified"]
+    return row._replace(
+        data=data,
+        state=PENDING,
+        there=int(theirs is not None),
+        version=version,
+        base=None if theirs is None else encoded(theirs),
+        remote=None,
+        sent=None,
+    )

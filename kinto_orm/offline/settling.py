@@ -1,0 +1,216 @@
+"""What was changed on both sides, and how it is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+
+from kinto_orm.errors import Conflict, KintoError, MergeError
+from kinto_orm.objects.record import Record
+from kinto_orm.offline.kept import Kept
+from kinto_orm.offline.pull import Tally
+from kinto_orm.offline.rows import Fields, Row, Rows, alike, bare, based_on, taken
+from kinto_orm.offline.schema import CONFLICT
+from kinto_orm.plans.conflicts import POLICIES, OnConflict
+from kinto_orm.plans.effects import Ask, Steps
+from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.state.merge import merged
+from kinto_orm.state.values import thawed
+
+#: Who has the last word where both sides changed a field.
+_WINNERS = {"merge": "mine", "merge-mine": "mine", "merge-theirs": "theirs"}
+
+#: How many conflicts are looked at in one transaction.
+SOME = 200
+
+
+@attrs.frozen(eq=False)
+class KeptConflict:
+    """A record that was changed here and on the server, each in its own way.
+
+    It stays in the file, and out of every sync, until it is solved. ``local`` is the record
+    as it is here, ``remote`` as the server had it last; each is ``None`` where it was deleted.
+    ``base`` is the data that both began with, ``None`` where both sides made a record.
+    """
+
+    _kept: Kept
+    _row: Row
+
+    @property
+    def id(self) -> str:
+        return self._row.id
+
+    @property
+    def uri(self) -> str:
+        return f"{self._kept.uri}/records/{self._row.id}"
+
+    @property
+    def local(self) -> Record | None:
+        return None if self._row.deleted else self._kept.record(self._row.object)
+
+    @property
+    def base(self) -> Fields | None:
+        original = self._row.original
+        return None if original is None else bare(original)
+
+    @property
+    def remote(self) -> Record | None:
+        theirs = self._row.theirs
+        return None if theirs is None else self._kept.record(theirs, remote=True)
+
+    def resolve(self, how: str | Mapping[str, Any]) -> None:
+        """Settle it: with ``"mine"``, ``"theirs"``, ``"merge"``, or with the data to have.
+
+        No request: the next sync sends what came of it. :class:`MergeError` where both sides
+        changed the same fields, ``ValueError`` where one side deleted the record and there is
+        nothing to merge. A conflict that is solved already stays so.
+        """
+        if not isinstance(how, Mapping) and how not in POLICIES:
+            names = ", ".join(map(repr, POLICIES))
+            raise ValueError(f"resolve() takes {names} or the data to have, not {how!r}")
+        with self._kept.writing() as rows:
+            row = rows.get(self.id)
+            if row is None or row.state != CONFLICT:
+                return
+            if isinstance(how, Mapping):
+                settle(rows, row, {**how})
+            elif how in _WINNERS:
+                if row.deleted or row.theirs is None:
+                    raise ValueError(
+                        f"{self.uri} was deleted on one side and edited on the other: there is "
+                        'nothing to merge; resolve it with "mine", "theirs" or data'
+                    )
+                settle(rows, row, combined(self.uri, row, how))
+            else:
+                settle(rows, row, how)
+
+    def __repr__(self) -> str:
+        row = self._row
+        sides = {"here": row.local, "there": None if row.theirs is None else bare(row.theirs)}
+        shown = (
+            f"  {name}: {'deleted' if fields is None else repr(dict(fields))[:200]}"
+            for name, fields in sides.items()
+        )
+        return "\n".join([f"conflict: {self.uri}", *shown])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def combined(uri: str, row: Row, policy: str) -> Fields:
+    """Both sides' changes; :class:`MergeError` where neither side has the last word."""
+    original, theirs = row.original, row.theirs
+    assert theirs is not None
+    fields, clashes = merged(
+        {} if original is None else bare(original),
+        row.local or {},
+        bare(theirs),
+        winner=_WINNERS[policy],
+    )
+    if clashes and policy == "merge":
+        names = ", ".join(
+            f"{path}: {mine!r} here, {their!r} there (was {old!r})"
+            for path, (old, mine, their) in clashes.items()
+        )
+        raise MergeError(f"{uri} was changed on both sides: {names}", clashes)
+    return fields
+
+
+def settle(rows: Rows, row: Row, how: str | Fields, sync: int | None = None) -> None:
+    """End a conflict: one side as it is, or these fields."""
+    theirs = row.theirs
+    version = theirs["last_modified"] if theirs is not None else row.version
+    if how == "theirs":
+        row = row._replace(grants=None)
+        rows.put(taken(row, theirs, there=theirs is not None)._replace(also=None), pulled=sync)
+        return
+    based = based_on(row, theirs, version)
+    if isinstance(how, str) or (not row.deleted and alike(how, row.local)):
+        if alike(row.local, theirs):
+            rows.put(taken(row, theirs, there=theirs is not None))
+        else:
+            rows.put(based)
+        return
+    rows.put(based)
+    rows.write(based, row.id, bare(thawed(how)), {})
+
+
+def settle_all(kept: Kept, policy: OnConflict, tally: Tally) -> Steps[int]:
+    """Settle every conflict of a collection as far as a policy goes; how many it was."""
+    if policy is None:
+        return 0
+    after = (0, "")
+    number = 0
+    while True:
+        found = yield from kept.read(partial(_some, after=after))
+        if not found:
+            return number
+        after = (found[-1].last_modified, found[-1].id)
+        ends: list[tuple[Row, str | Fields]] = []
+        for row in found:
+            how = yield from _decided(kept, row, policy)
+            if how is not None:
+                ends.append((row, how))
+        number += yield from kept.written(partial(_end, ends=ends, tally=tally))
+
+
+def _some(rows: Rows, after: tuple[int, str]) -> list[Row]:
+    return rows.some(CONFLICT, after, SOME)
+
+
+def _end(rows: Rows, ends: list[tuple[Row, str | Fields]], tally: Tally) -> int:
+    done = 0
+    for row, how in ends:
+        # It may have been edited, or solved, since it was read.
+        if rows.get(row.id) == row:
+            settle(rows, row, how, tally.number)
+            tally.pulled += how == "theirs"
+            done += 1
+    return done
+
+
+def _decided(kept: Kept, row: Row, policy: str | Callable[..., Any]) -> Steps[str | Fields | None]:
+    """What a policy makes of a conflict; ``None`` where it is kept."""
+    if isinstance(policy, str):
+        if policy not in _WINNERS:
+            return policy
+        if row.deleted or row.theirs is None:
+            return None  # an edit and a deletion have no middle
+        try:
+            return combined(f"{kept.uri}/records/{row.id}", row, policy)
+        except MergeError:
+            return None
+    try:
+        answer = yield Ask(policy, (as_conflict(kept, row),))
+    except KintoError:
+        return None
+    if not isinstance(answer, Mapping):
+        raise TypeError(
+            "a function for on_conflict returns the data to save, a mapping, or raises; "
+            f"this one returned {answer!r}"
+        )
+    return {**answer}
+
+
+def as_conflict(kept: Kept, row: Row) -> Conflict:
+    """A conflict as functions for ``on_conflict`` take it."""
+    held = KeptConflict(kept, row)
+    theirs = row.theirs
+    body: dict[str, Any] = {
+        "code": 412,
+        "errno": 114,
+        "error": "Precondition Failed",
+        "message": "Resource was modified meanwhile",
+    }
+    if theirs is not None:
+        body["details"] = {"existing": theirs}
+    method = "DELETE" if row.deleted else "PUT"
+    error = Conflict(Response(412, {}, body, Request(method, held.uri)))
+    local = kept.record({**(row.known or {}), **row.object}) if row.deleted else held.local
+    error.local, error.base, error.remote = local, held.base, held.remote
+    return error
