@@ -22,6 +22,7 @@ class MirrorConnection(Connection):
 
     def __init__(self, online: Connection, driver: FileDriver) -> None:
         self.server_url = online.server_url
+        self._readings = driver.readings
         self._driver = driver
         self._online = online
         self.safe = online.safe

@@ -16,6 +16,7 @@ from kinto_orm.plans.effects import Effect, Envelope, Fetch, Steps, Together, Ve
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import READING, Request, Response
+from kinto_orm.state.made import Readings
 
 T = TypeVar("T")
 
@@ -96,6 +97,7 @@ class FileDriver(Driver):
         super().__init__(self._online.transport, Here(kept.remote.connection.server_url))
         self.kept = kept
         self.batches = batches
+        self.readings = Readings()
 
     def run(self, steps: Steps[T], document: Any = None) -> T:
         return self._drive(steps)

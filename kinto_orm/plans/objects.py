@@ -46,6 +46,7 @@ from kinto_orm.state.edits import (
     Edits,
     adds_blindly,
     baseline_of,
+    baseline_permissions_of,
     check,
     coverage_of,
     creation,
