@@ -14,7 +14,7 @@ from kinto_orm import Connection
 from kinto_orm.testing import LocalServer
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 #: What a page needs that is not in every environment.
 NEEDS = {"manifests.rst": "ruamel.yaml"}
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -30,7 +30,7 @@ def python_blocks(page: Path) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.name
+    "page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
 )
 def test_every_block_of_code_on_a_page_runs_after_the_one_before_it(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
