@@ -69,8 +69,7 @@ class OpenBlock:
     def add(self, verb: Verb, ignore: tuple[type[Exception], ...] = ()) -> None:
         """Queue a verb, with what this block says of errors and conflicts."""
         if verb.name == "save" and verb.options.get("on_conflict") is None:
-            options = {**verb.options, "on_conflict": self.on_conflict}
-            verb = attrs.evolve(verb, options=options)
+            verb = verb.asked(on_conflict=self.on_conflict)
         assert self.queue is not None
         self.queue.add(verb, self.ignore + ignore, self.since)
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-import attrs
 import requests
 
 from kinto_orm.errors import (
@@ -49,7 +48,6 @@ class Bounds(NamedTuple):
         return at_most(connect), at_most(read)
 
 
-@attrs.frozen(eq=False)
 class Exchange(Want):
     """One request out, one answer in: what a leaf does. Sent an :class:`Answer`.
 
@@ -59,31 +57,46 @@ class Exchange(Want):
     ``failure`` of the answer.
     """
 
-    request: Request
-    prepared: requests.PreparedRequest
-    bounds: Bounds
-    sink: Sink | None = None
-    chunk_size: int = 64 * 1024
-    limit: int | None = None
+    __slots__ = ("bounds", "chunk_size", "limit", "prepared", "request", "sink")
+
+    def __init__(
+        self,
+        request: Request,
+        prepared: requests.PreparedRequest,
+        bounds: Bounds,
+        sink: Sink | None = None,
+        chunk_size: int = 64 * 1024,
+        limit: int | None = None,
+    ) -> None:
+        self.request = request
+        self.prepared = prepared
+        self.bounds = bounds
+        self.sink = sink
+        self.chunk_size = chunk_size
+        self.limit = limit
 
 
-@attrs.frozen(eq=False)
 class Parse(Want):
     """A large body that is JSON; sent its value. Raises ``ValueError`` for one that is not.
 
     An effect, since a loop of events is not to wait until it is done.
     """
 
-    content: bytes
+    __slots__ = ("content",)
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
 
 
-@attrs.frozen(eq=False)
 class Answer:
     """What came back: the head, without cookies, and the body unless a sink took it."""
 
-    head: Response
-    content: bytes
-    failure: Exception | None = None
+    __slots__ = ("content", "failure", "head")
+
+    def __init__(self, head: Response, content: bytes, failure: Exception | None = None) -> None:
+        self.head = head
+        self.content = content
+        self.failure = failure
 
     def understood(self, elapsed: float) -> Steps[Response]:
         """The response, with its body as Python values; ``elapsed`` is what it took, in seconds.

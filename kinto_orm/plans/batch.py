@@ -80,8 +80,7 @@ class Queue:
             return
         operation.rehearse()
         if verb.name == "refresh":  # what is edited from now on is not to be dropped
-            options = {**verb.options, "dropped": edits_of(operation.document)}
-            operation.verb = attrs.evolve(verb, options=options)
+            operation.verb = verb.asked(dropped=edits_of(operation.document))
         operation.after = earlier  # what to send depends on how that one ends
         self._append(operation)
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import attrs
-
 from kinto_orm.protocol.messages import Carrier, Request, Response
 from kinto_orm.state.document import Document
 
@@ -22,7 +20,6 @@ T = TypeVar("T")
 Steps: TypeAlias = "Generator[Effect, Any, T]"
 
 
-@attrs.frozen(eq=False)
 class Envelope:
     """Several requests that travel together; sent a list with the outcome of each.
 
@@ -30,19 +27,24 @@ class Envelope:
     that the server rolled back was sent again. ``documents`` are those that they are about.
     """
 
-    requests: Sequence[Request]
-    documents: Sequence[Document]
+    __slots__ = ("documents", "requests")
+
+    def __init__(self, requests: Sequence[Request], documents: Sequence[Document]) -> None:
+        self.requests = requests
+        self.documents = documents
 
 
 class Collected(Exception):
     """The outcome of a write that a dry run collected instead of sending it."""
 
 
-@attrs.frozen(eq=False)
 class Sleep:
     """A pause, in seconds."""
 
-    seconds: float
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
 
 class Sink(Protocol):
@@ -64,19 +66,20 @@ class Sink(Protocol):
         """
 
 
-@attrs.frozen(eq=False)
 class Fetch:
     """A file, GET from wherever a server keeps it, into a sink; sent the head of the answer.
 
     Credentials, headers and cookies go to the server's own origin only.
     """
 
-    url: str
-    sink: Sink
-    chunk_size: int = 64 * 1024
+    __slots__ = ("chunk_size", "sink", "url")
+
+    def __init__(self, url: str, sink: Sink, chunk_size: int = 64 * 1024) -> None:
+        self.url = url
+        self.sink = sink
+        self.chunk_size = chunk_size
 
 
-@attrs.frozen(eq=False)
 class Together:
     """Plans that may run at the same time, at most ``at_once`` of them.
 
@@ -86,38 +89,51 @@ class Together:
     come to their end first, and those that wait are closed.
     """
 
-    next: Callable[[], Steps[Steps[Any] | None]]
-    note: Callable[[int, Any], None]
-    at_once: int
+    __slots__ = ("at_once", "next", "note")
+
+    def __init__(
+        self,
+        next: Callable[[], Steps[Steps[Any] | None]],
+        note: Callable[[int, Any], None],
+        at_once: int,
+    ) -> None:
+        self.next = next
+        self.note = note
+        self.at_once = at_once
 
 
-@attrs.frozen(eq=False)
 class Exclusive:
     """A plan that only one thread or task of a connection runs at a time; sent its result.
 
     It asks for what all of them need just once. Those that come later wait, then look again.
     """
 
-    steps: Steps[Any]
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: Steps[Any]) -> None:
+        self.steps = steps
 
 
-@attrs.frozen(eq=False)
 class Offload:
     """Long or blocking work that is none of the network's; sent its result."""
 
-    function: Callable[[], Any]
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
 
 
-@attrs.frozen(eq=False)
 class Ask:
     """A question to a function of the caller, which may be a coroutine function where one
     can be awaited; sent its answer."""
 
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...] = ()
+    __slots__ = ("arguments", "function")
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...] = ()) -> None:
+        self.function = function
+        self.arguments = arguments
 
 
-@attrs.frozen(eq=False)
 class Over:
     """A plan that is a call of its own, over the connection of ``driver``; sent its result.
 
@@ -126,12 +142,14 @@ class Over:
     for itself, else all of it.
     """
 
-    driver: Any
-    steps: Steps[Any]
-    long: bool = False
+    __slots__ = ("driver", "long", "steps")
+
+    def __init__(self, driver: Any, steps: Steps[Any], long: bool = False) -> None:
+        self.driver = driver
+        self.steps = steps
+        self.long = long
 
 
-@attrs.define(eq=False)
 class Verb:
     """A verb on one object, not begun yet: an effect of its own.
 
@@ -139,16 +157,28 @@ class Verb:
     write ends this verb, and not the plan that asked for it.
     """
 
-    name: str
-    document: Document
-    plan: Callable[..., Steps[Any]]
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    __slots__ = ("document", "name", "options", "plan")
+
+    def __init__(
+        self,
+        name: str,
+        document: Document,
+        plan: Callable[..., Steps[Any]],
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.document = document
+        self.plan = plan
+        self.options = {} if options is None else options
 
     def steps(self, carrier: Carrier) -> Steps[Any]:
         return self.plan(carrier, self.document, **self.options)
 
+    def asked(self, **options: Any) -> Verb:
+        """The same verb with more options."""
+        return Verb(self.name, self.document, self.plan, {**self.options, **options})
 
-@attrs.frozen(eq=False)
+
 class Verbs:
     """Any number of verbs, in few requests and constant memory; sent how many they were.
 
@@ -157,12 +187,21 @@ class Verbs:
     may be more. Verbs join the batch of the caller's, if one is open.
     """
 
-    feed: Callable[[Callable[[Verb], bool]], Any]
-    ignore: tuple[type[Exception], ...] = ()
+    __slots__ = ("feed", "ignore")
+
+    def __init__(
+        self,
+        feed: Callable[[Callable[[Verb], bool]], Any],
+        ignore: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self.feed = feed
+        self.ignore = ignore
 
 
 class Want:
     """Base of the effects of the network's own plans, below a request."""
+
+    __slots__ = ()
 
 
 Effect: TypeAlias = (
