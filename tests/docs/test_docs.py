@@ -30,7 +30,9 @@ def python_blocks(page: Path) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
+    "page",
+    [page for page in PAGES if python_blocks(page)],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_every_block_of_code_on_a_page_runs_after_the_one_before_it(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
