@@ -10,7 +10,6 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import Request, Response
 
@@ -58,7 +57,6 @@ class Unsigned(AuthBase):
         return request
 
 
-@exported
 class BearerTokenAuth(HeaderAuth):
     """A token of an identity provider; ``type`` is the scheme that the server expects.
 

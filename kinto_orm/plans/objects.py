@@ -99,11 +99,14 @@ def load_missing(document: Document, part: Literal["data", "permissions"]) -> St
     return load(document) if part == "data" else load_permissions(ALONE, document)
 
 
-def refresh_options(only: Iterable[str] | None, params: Mapping[str, Any] | None) -> dict[str, Any]:
+def refresh_options(
+    only: Iterable[str] | None, params: Mapping[str, Any] | None, whole: bool = False
+) -> dict[str, Any]:
     """The options of :func:`refresh`, if they make sense: ``TypeError``, ``ValueError``."""
     if params is not None and "_fields" in params:
         raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
-    return {"only": None if only is None else _field_names(only), "params": params}
+    fields = None if only is None else _field_names(only)
+    return {"only": fields, "params": params, "whole": whole and fields is None}
 
 
 def _field_names(only: Iterable[str]) -> tuple[str, ...]:
@@ -124,14 +127,17 @@ def refresh(
     only: tuple[str, ...] | None,
     params: Mapping[str, Any] | None,
     dropped: Edits | None = None,
+    whole: bool = False,
 ) -> Steps[None]:
-    """GET, conditional where all that is asked for is held already.
+    """GET, conditional where all that is asked for is held already; ``whole``: permissions, too.
 
     Drops local edits, but for those made since it was asked for: ``dropped`` are those that
     there were then, where it begins later than that.
     """
     wanted = WHOLE if only is None else Coverage(only)
     held = status_of(document) is Status.LOADED and coverage_of(document) in (wanted, WHOLE)
+    if whole:
+        held = held and (document.permissions.known or document.permissions.hidden)
     headers = {}
     if held and carrier.not_modified and document.last_modified is not None:
         headers["If-None-Match"] = f'"{document.last_modified}"'

@@ -24,7 +24,7 @@ def pairs_of(folder: Any) -> Steps[list[tuple[str, Path]]]:
 
 def download_each(
     server: Server,
-    following: Callable[[], Document | None],
+    following: Callable[[], Any],
     folder: Any,
     workers: int,
     *,
@@ -59,7 +59,7 @@ def download_each(
 
 def attach_each(
     server: Server,
-    following: Callable[[], tuple[Any, Any] | None],
+    following: Callable[[], Any],
     member: Callable[[Any], Document],
     workers: int,
     *,

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from operator import is_
 from typing import Any, NoReturn, Protocol
 
-from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.state.comparison import settle
 from kinto_orm.state.values import (
@@ -44,7 +43,6 @@ class Origin(Partial, Protocol):
     def _load_data(self) -> None: ...
 
 
-@exported
 class Data(Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
 

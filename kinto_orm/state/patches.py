@@ -13,7 +13,6 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
-from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import JSON, JSON_PATCH, MERGE_PATCH
 from kinto_orm.state.json_patch import applied, merged
@@ -58,7 +57,6 @@ class _DataPatch(ABC):
         """What the patch's data make of these fields."""
 
 
-@exported
 class BasicPatch(_DataPatch):
     """Top-level fields to set, and permissions to replace; all others stay.
 
@@ -72,7 +70,6 @@ class BasicPatch(_DataPatch):
         return {**fields, **data}
 
 
-@exported
 class MergePatch(_DataPatch):
     """Fields to merge in, objects inwards; ``None`` removes, lists are replaced whole.
 
@@ -90,7 +87,6 @@ def _operations(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(given)
 
 
-@exported
 @attrs.frozen
 class JSONPatch:
     """A list of RFC 6902 operations on ``/data/…`` and ``/permissions/…``.

@@ -9,8 +9,6 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableSet, Set
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.exports import exported
-
 if TYPE_CHECKING:
     from kinto_orm.state.permissions import Permissions
 
@@ -33,6 +31,9 @@ def principals(value: Any) -> list[str]:
             raise ValueError(f"{value!r} cannot be a principal")
         return [value]
     named = getattr(value, "principal", None)
+    at_once = getattr(named, "at_once", None)
+    if at_once is not None:  # what is awaited, as the server may have to be asked for it
+        named = at_once()
     if isinstance(named, str):
         return [named]
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
@@ -165,7 +166,6 @@ def _comparable(other: object) -> bool:
     return isinstance(other, (str, Set, list, tuple)) or hasattr(type(other), "principal")
 
 
-@exported
 class Principals(PrincipalSet):
     """The principals that have one permission: an ordered set that can be edited blindly.
 

@@ -1,0 +1,60 @@
+"""What is awaited although it reads like an attribute: ``await kinto.server_info``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from kinto_orm.errors import NotLoaded
+from kinto_orm.plans.effects import Steps
+
+T = TypeVar("T")
+
+
+class Asked(Generic[T]):
+    """An answer that the server may have to be asked for: ``await`` gives it.
+
+    Nothing is asked before that. Anything else that is done with it is a ``TypeError`` that
+    says so: no answer is taken for true by mistake.
+    """
+
+    __slots__ = ("_ask", "_name", "_steps")
+
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], Coroutine[Any, Any, T]],
+        steps: Callable[[], Steps[T]] | None = None,
+    ) -> None:
+        """``steps`` is the plan of the answer, where that may be known without a request."""
+        self._name, self._ask, self._steps = name, ask, steps
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._ask().__await__()
+
+    def at_once(self) -> T:
+        """The answer if it takes no request; else :class:`NotLoaded`."""
+        if self._steps is not None:
+            steps = self._steps()
+            try:
+                next(steps)
+            except StopIteration as end:
+                answer: T = end.value
+                return answer
+            steps.close()
+        raise NotLoaded(f"the server has to be asked first: write await {self._name}")
+
+    def __repr__(self) -> str:
+        return f"<await {self._name}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"write (await {self._name}).{name}: the server may be asked")
+
+        def _refuse(self, *_: object) -> NoReturn:
+            raise TypeError(f"write (await {self._name}): the server may be asked for it")
+
+        __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = __call__ = _refuse
+        __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __int__ = __index__ = _refuse
+        __hash__ = object.__hash__

@@ -1,0 +1,294 @@
+"""A collection: the records of one sort in a bucket."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kinto_orm.aio.record import Record
+from kinto_orm.aio.records import Records
+from kinto_orm.aio.resource import Resource
+from kinto_orm.plans import schemas
+from kinto_orm.plans.conflicts import OnConflict
+from kinto_orm.plans.listing import place_of, required_iterable
+from kinto_orm.protocol.ids import check_id, check_parent
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION
+from kinto_orm.state.identity import Ancestor
+from kinto_orm.state.schemas import CollectionSchemas
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kinto_orm.aio.block import Block
+    from kinto_orm.aio.bucket import Bucket
+    from kinto_orm.aio.changesets import Changeset
+    from kinto_orm.aio.history import History
+    from kinto_orm.aio.review import Review
+    from kinto_orm.aio.sync import CopyPlan
+    from kinto_orm.files.uploads import Attachable
+    from kinto_orm.plans.operations import Ignored
+
+
+class Collection(CollectionSchemas, Resource):
+    """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
+
+    With ``data`` or ``permissions`` it is a new one.
+    """
+
+    __slots__ = ()
+
+    kind = COLLECTION
+
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        bucket: Bucket,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_parent(bucket, BUCKET, "a collection")
+        self._start(id, bucket, bucket.connection, data, permissions)
+
+    bucket: Ancestor[Bucket] = Ancestor(BUCKET)
+
+    @property
+    def records(self) -> Records:
+        """The records, lazily: no request until it is read."""
+        return Records(self.connection, self, Record)
+
+    def record(self, id: str) -> Record:
+        """A reference to a record. No request."""
+        return Record(id, collection=self)
+
+    async def create_record(
+        self,
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record:
+        """See :meth:`Listing.create`: one PUT."""
+        return await self.records.create(
+            data, permissions, id=id, if_not_exists=if_not_exists, safe=safe
+        )
+
+    async def get_record(self, id: str) -> Record:
+        """The record with that id, loaded: one GET, ``RecordNotFound`` if absent."""
+        return await self.records[check_id(id, "record")]
+
+    async def get_records(self) -> list[Record]:
+        """All records, in a list; ``records`` gives them page by page."""
+        return [one async for one in self.records]
+
+    async def save_record(
+        self, record: Record, safe: bool | None = None, on_conflict: OnConflict = None
+    ) -> Record:
+        """Save a record of this collection. See :meth:`Resource.save`."""
+        return await place_of(self.records).own(record).save(safe=safe, on_conflict=on_conflict)
+
+    async def save_records(
+        self,
+        records: Iterable[Record],
+        *,
+        on_conflict: OnConflict = None,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Save records of this collection, in batches; what did not change costs nothing.
+
+        Takes an iterator of any length, in constant memory. Every batch is tried; then
+        :class:`BatchError` tells what failed, but for errors of the classes of ``ignore``.
+        ``progress=True`` shows a bar (extra ``progress``). Returns how many records are
+        now saved. Requests: ceil(changed records / the server's batch size), and one for
+        that size, once for each connection.
+        """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import save_each
+
+        wanted = required_iterable(records, "save_records", "collection.records.delete()")
+        return await self.connection._driver.run_long(
+            save_each(
+                place_of(self.records),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                on_conflict=on_conflict,
+                ignore=ignore,
+            )
+        )
+
+    async def delete_record(
+        self,
+        id: str | Record,
+        *,
+        if_match: int | str | datetime | None = None,
+        if_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record:
+        """Delete one record: one DELETE. See :meth:`Resource.delete`."""
+        doomed = place_of(self.records).member(id)
+        return await doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
+
+    async def delete_records(
+        self,
+        records: Iterable[str | Record] | None = None,
+        *,
+        if_exists: bool = False,
+        ignore: Ignored = (),
+        progress: bool = False,
+    ) -> int:
+        """Delete these records, given as objects or ids, in batches; never all by default.
+
+        See :meth:`Collection.save_records`. Returns how many there were.
+        """
+        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.plans.plural import delete_each
+
+        wanted = required_iterable(records, "delete_records", "collection.records.delete()")
+        return await self.connection._driver.run_long(
+            delete_each(
+                place_of(self.records),
+                tracked(wanted, progress),
+                safe=self.connection.safe,
+                if_exists=if_exists,
+                ignore=ignore,
+            )
+        )
+
+    # -- files
+
+    async def attach_files(
+        self,
+        files: str | os.PathLike[str] | Iterable[tuple[str | Record, Attachable]],
+        workers: int = 4,
+        if_changed: bool = True,
+        *,
+        progress: bool = False,
+    ) -> list[Record]:
+        """Attach a file to each of many records, ``workers`` at a time.
+
+        ``files`` are pairs of a record or its id and what :meth:`Record.attach` takes, or the
+        path of a folder as :meth:`Records.download_attachments` makes it: in it a folder for
+        each record, named like its id, with one file. In a folder without such folders each
+        file is that of a record whose id is the name without its extension. Records that do
+        not exist are made. A file that is attached already is not sent again unless
+        ``if_changed=False``.
+
+        Returns the records. All are tried; then :class:`BatchError` tells what failed. Raises
+        ``ValueError``, before anything is sent, for a folder without any file, for a file
+        whose name is no id, and where two files would be of the same record. Requests for each
+        file: see :meth:`Record.attach`.
+        """
+        from kinto_orm.drivers.progress import taken
+        from kinto_orm.plans import transfers
+
+        driver = self.connection._driver
+        if isinstance(files, (str, os.PathLike)):
+            files = await driver.run_long(transfers.pairs_of(files))
+        return await driver.run_long(
+            transfers.attach_each(
+                driver.server,
+                taken(files, progress),
+                place_of(self.records).member,
+                workers,
+                if_changed=if_changed,
+                safe=self.connection.safe,
+                rehearsed=driver.dry_plan() is not None,
+            )
+        )
+
+    # -- batches
+
+    def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
+        """A block whose writes go out together: see :meth:`Connection.batch`."""
+        return self._batch(ignore, on_conflict)
+
+    @property
+    def history(self) -> History:
+        """The changes of this collection and its records, newest first; see :class:`History`."""
+        return self.bucket.history.filter(collection_id=self.id)
+
+    @property
+    def review(self) -> Review:
+        """The review of this collection; see :class:`Review`. No request."""
+        from kinto_orm.aio.review import Review
+
+        return Review(self)
+
+    async def changeset(
+        self,
+        since: int | str | datetime | None = None,
+        expected: int | str | datetime | None = None,
+        bust_cache: bool = False,
+    ) -> Changeset:
+        """The records, with metadata and timestamp, in one consistent answer: one GET.
+
+        With ``since``, a timestamp in milliseconds, only what changed after it, deletions
+        included; ``full`` tells where the server does not know that moment, and gave
+        everything. ``expected``, the timestamp that the server announced, gets past caches
+        that hold something older; ``bust_cache`` past any (one GET more for the announced
+        timestamp, where a reader is asked ``since`` a moment). Whoever may read the
+        collection may read its records in it.
+
+        Of a ``server_url`` that ends with ``/v2`` or higher, a reader of Remote Settings is
+        asked. Raises :class:`CapabilityMissing` where any other server has no changesets
+        (one GET more, once for each connection). See "Changeset" in the documentation of
+        kinto-changes.
+        """
+        from kinto_orm.aio.changesets import Changeset
+        from kinto_orm.plans import changesets
+
+        driver = self.connection._driver
+        asked, answered = await driver.run(
+            changesets.fetch(driver.server, self, since, expected, bust_cache)
+        )
+        return Changeset(self, asked, *answered)
+
+    async def validate(
+        self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]
+    ) -> None:
+        """Check records, or their data, against the schemas, without sending them.
+
+        Raises :class:`InvalidData` with everything that is wrong, where the server would
+        report one fault: against :attr:`schema`, and the ``record_schema`` of the bucket
+        where this user may read that. JSON Schema Draft 7, unless ``$schema`` says
+        otherwise. Schemas that are not known yet are loaded (one GET each); what they refer
+        to with ``$ref`` has to be in them. Raises ``ValueError`` where a schema is not
+        valid, and ``ImportError`` without the extra ``jsonschema``.
+        """
+        await self._connection._driver.run(schemas.validate(self, records))
+
+    # -- replication
+
+    async def copy_to(
+        self,
+        destination: Collection,
+        *,
+        permissions: bool = False,
+        attachments: bool = False,
+        delete: bool = False,
+        dry_run: bool = False,
+        progress: bool = False,
+    ) -> CopyPlan:
+        """Bring the fields and the records to another collection, here or on another server.
+
+        Makes the destination where it is missing, and writes only what differs, in batches.
+        What was deleted here since goes there too; with ``delete`` everything goes that is
+        not here. ``permissions`` takes those along (a request for each ``batch_max_requests``
+        objects, on both sides), ``attachments`` the files.
+        Timestamps are new. Nothing is sent with ``dry_run``: look at the plan.
+
+        ``plan.apply()`` sends what is left after a failure, ``plan.again().apply()`` brings
+        what changed since, ``plan.verify()`` is false where both sides agree.
+        """
+        from kinto_orm.aio.sync import CopyPlan
+        from kinto_orm.plans.copy import Extent
+
+        extent = Extent(permissions, attachments, delete)
+        plan = await CopyPlan(self, destination, extent).again()
+        if not dry_run:
+            await plan.apply(progress=progress)
+        return plan

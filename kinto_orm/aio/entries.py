@@ -1,0 +1,25 @@
+"""Lazy lists of what is not an object: changes of the past, permissions elsewhere."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import attrs
+
+from kinto_orm.aio.lists import LazyList
+from kinto_orm.plans.entries import EntriesBase, Entry
+
+E = TypeVar("E", bound=Entry)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Entries(EntriesBase[E], LazyList[E]):
+    """A lazy list of entries, which have no totals on the server: ``count()`` reads them."""
+
+    async def count(self) -> int:
+        """How many there are: the list is read."""
+        return sum([1 async for _ in self])
+
+    async def exists(self) -> bool:
+        """Whether there is anything: one GET of one entry."""
+        return await self.first() is not None

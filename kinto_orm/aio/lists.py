@@ -1,0 +1,108 @@
+"""Lazy lists: values that say what is wanted, and ask for it when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import attrs
+
+from kinto_orm.aio import read_ahead
+from kinto_orm.aio.asked import Asked
+from kinto_orm.extras import extra
+from kinto_orm.plans import pages
+from kinto_orm.plans.lists import ListBase, row_of
+from kinto_orm.protocol.timestamps import timestamp
+
+if TYPE_CHECKING:
+    from kinto_orm.aio.connection import Connection
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False, repr=False)
+class LazyList(ListBase[T]):
+    """A list on the server: immutable, and re-iterable.
+
+    Each iteration asks anew, ``ceil(N / page)`` GETs for N objects, and holds at most two
+    pages and the ids of what it gave: the next page is asked for while the one before is used.
+    It gives each object once, whatever is saved meanwhile: what others have saved since the
+    first page comes in the end, which takes some more GETs. What is made meanwhile may be
+    given, too, but not what this program makes. Making, narrowing or showing a list makes no
+    request. The newest object comes first. See "Filtering",
+    "Sorting" and "Pagination" in Kinto's API reference.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def connection(self) -> Connection: ...
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return read_ahead.each(self.connection._driver, self._source())
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("a list is read with requests: write async for … in the list")
+
+        def __contains__(self, wanted: object) -> NoReturn:
+            raise TypeError("a request tells what is in a list: write await records.get(id)")
+
+    def pages(self) -> AsyncIterator[list[T]]:
+        """The list page by page: one GET each. Slices end within a page."""
+        return read_ahead.pages(self.connection._driver, self._source(whole=True))
+
+    async def first(self) -> T | None:
+        """The first object, or ``None``: one GET of one object."""
+        return await anext(aiter(self._sliced(slice(1))), None)
+
+    async def last(self) -> T | None:
+        """The last object, or ``None``: one GET of one object, in the opposite order.
+
+        Not after ``limit()`` or a slice (``ValueError``): where that ends, only the server knows.
+        """
+        return await self._reversed().first()
+
+    async def count(self) -> int:
+        """How many objects there are: one HEAD. Slices count as much as they hold."""
+        return self._extent(await self.connection._driver.run(pages.count(self.uri, self.query)))
+
+    async def exists(self) -> bool:
+        """Whether there is anything: one HEAD."""
+        return await self.count() > 0
+
+    @property
+    def timestamp(self) -> Asked[int]:
+        """When the list last changed, deletions included, in milliseconds: one HEAD."""
+        driver = self.connection._driver
+        return Asked("list.timestamp", lambda: driver.run(pages.list_timestamp(self.uri)))
+
+    async def modified_since(self, moment: Any) -> bool:
+        """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
+        return await self.connection._driver.run(pages.modified_since(self.uri, timestamp(moment)))
+
+    async def to_dicts(self) -> list[dict[str, Any]]:
+        """All objects as plain dicts, with ``id`` and ``last_modified``."""
+        return [one async for one in self.iter_dicts()]
+
+    def iter_dicts(self) -> AsyncIterator[dict[str, Any]]:
+        """The same one by one, for pandas, csv, or JSON lines."""
+        return read_ahead.Mapped(aiter(self), self._as_dict)
+
+    def values(self, *names: str) -> AsyncIterator[dict[str, Any]]:
+        """Plain dicts with just these fields, by the names that are given; without any, all.
+
+        ``values("n", "author.name")`` gives ``{"n": 1, "author.name": "Bo"}``, with ``None`` for
+        a field that an object does not have. The server is asked for no other fields. Requests
+        as for reading the list.
+        """
+        narrowed = self._values(names)
+        rows = narrowed.iter_dicts()
+        return read_ahead.Mapped(rows, lambda row: row_of(row, names)) if names else rows
+
+    async def to_pandas(self) -> Any:
+        """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""
+        with extra("pandas", "to_pandas()", "pandas"):
+            import pandas
+        return pandas.DataFrame(await self.to_dicts())

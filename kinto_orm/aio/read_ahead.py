@@ -1,0 +1,176 @@
+"""Reading a source ahead: the next page is asked for while the one before is used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from kinto_orm.plans.sources import Page, Source
+
+if TYPE_CHECKING:
+    from kinto_orm.aio.driver import Driver
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+#: After how many items, all of which are here, others get a turn.
+RUN = 100
+
+
+class _Ahead:
+    """Reads the next page in a task of its own, which ends with whoever wanted the page."""
+
+    def __init__(self, driver: Driver, source: Source[Any]) -> None:
+        self._driver, self._source = driver, source
+        self._ended = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._page: Page | None = None
+        self._error: Exception | None = None
+        self._task = _spawned(self._run)
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                self._page = await self._driver.run_long(
+                    self._source.next_page(self._driver.server)
+                )
+        except Exception as error:  # raised where the page is wanted
+            self._error = error
+        finally:
+            self._ended.set()
+
+    async def result(self) -> Page:
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._page is not None
+        return self._page
+
+    def abandon(self) -> None:
+        self._scope.cancel()
+
+
+def _spawned(run: Callable[[], Any]) -> object:
+    """A task that nobody waits for. Not one of a group: who iterates leaves when he likes."""
+    try:
+        return asyncio.get_running_loop().create_task(run())
+    except RuntimeError:
+        import trio
+
+        return trio.lowlevel.spawn_system_task(run, context=copy_context())
+
+
+class _Reading(Generic[S, T]):
+    """One pass over a source; holds at most two pages, and at most one task.
+
+    No generator: whoever leaves a loop drops it, and with it the task, without waiting.
+    """
+
+    def __init__(self, driver: Driver, source: Source[S]) -> None:
+        self._driver, self._source = driver, source
+        self._ahead: _Ahead | None = None
+        self._over = False
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self  # type: ignore[return-value]  # the subclasses have __anext__
+
+    async def _turn(self) -> Page:
+        """The next page that has something to give."""
+        source = self._source
+        while not self._over and (self._ahead is not None or source.more):
+            try:
+                page = source.turn(await self._next_page())
+            except Exception:
+                self._over = True
+                raise
+            if page:
+                return page
+        if not self._over:
+            source.finish()
+            self._over = True
+        raise StopAsyncIteration
+
+    async def _next_page(self) -> Page:
+        if self._ahead is None:
+            return await self._driver.run_long(self._source.next_page(self._driver.server))
+        # Held until it is here: whoever was cancelled may go on with it.
+        page = await self._ahead.result()
+        self._ahead = None
+        return page
+
+    def _read_ahead(self) -> None:
+        """Ask for the next page now, in another task, if there is one."""
+        if self._ahead is None and self._source.more:
+            self._ahead = _Ahead(self._driver, self._source)
+
+    def close(self) -> None:
+        """Stop reading. Nothing is left running."""
+        self._over = True
+        if self._ahead is not None:
+            self._ahead.abandon()
+            self._ahead = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(RuntimeError):  # where the loop has ended, so has the task
+            self.close()
+
+
+class _Each(_Reading[T, T], AsyncIterator[T]):
+    """The items of a source, one after another."""
+
+    def __init__(self, driver: Driver, source: Source[T]) -> None:
+        super().__init__(driver, source)
+        self._items: Iterator[T] = iter(())
+        self._left = 0  # before the next page is asked for
+        self._given = 0
+
+    async def __anext__(self) -> T:
+        self._given += 1
+        if self._given % RUN == 0:
+            await checkpoint()
+        while True:
+            for item in self._items:
+                self._left -= 1
+                if self._left < 0:
+                    # From the middle on: whoever leaves early should not cause a request.
+                    self._read_ahead()
+                return item
+            page = await self._turn()
+            self._left = len(page) // 2
+            self._items = iter(self._source.items(page))
+
+
+class _Pages(_Reading[T, list[T]], AsyncIterator[list[T]]):
+    """The items of a source, page by page."""
+
+    async def __anext__(self) -> list[T]:
+        page = await self._turn()
+        items = list(self._source.items(page))
+        self._read_ahead()
+        return items
+
+
+class Mapped(AsyncIterator[T]):
+    """What a function makes of the items of another iterator."""
+
+    def __init__(self, items: AsyncIterator[S], function: Callable[[S], T]) -> None:
+        self._items, self._function = items, function
+
+    async def __anext__(self) -> T:
+        return self._function(await anext(self._items))
+
+
+def each(driver: Driver, source: Source[T]) -> _Each[T]:
+    """The items of a source, one after another."""
+    return _Each(driver, source)
+
+
+def pages(driver: Driver, source: Source[T]) -> _Pages[T]:
+    """The items of a source, page by page."""
+    return _Pages(driver, source)

@@ -1,0 +1,135 @@
+"""The awaited face is the face of kinto_orm: names, parameters, defaults and docstrings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import typing
+from typing import Any
+
+import pytest
+
+import kinto_orm.aio
+from kinto_orm.aio.asked import Asked
+
+ROOMS = {
+    "access": ["Access"],
+    "accounts": ["Account", "Accounts"],
+    "attachments": ["Attachment"],
+    "bucket": ["Bucket"],
+    "changesets": ["Changeset"],
+    "collection": ["Collection"],
+    "connection": ["Connection"],
+    "feeds": ["ChangeFeed"],
+    "group": ["Group"],
+    "history": ["History", "Past"],
+    "listing": ["Listing"],
+    "record": ["Record"],
+    "records": ["Records"],
+    "review": ["Review"],
+    "sync": ["SyncPlan", "RowsPlan", "CopyPlan"],
+}
+
+PAIRS = [
+    pytest.param(
+        getattr(importlib.import_module(f"kinto_orm.objects.{room}"), name),
+        getattr(importlib.import_module(f"kinto_orm.aio.{room}"), name),
+        id=name,
+    )
+    for room, names in ROOMS.items()
+    for name in names
+]
+
+#: What is said otherwise, and why.
+OTHERWISE = {
+    ("Connection", "__init__"): "it takes a client, where the other one takes a session",
+    ("Connection", "with_options"): "it does not take a client, where the other names a session",
+    ("Bucket", "__init__"): "create=True would make a request",
+}
+
+
+def public(one: type) -> dict[str, Any]:
+    return {
+        name: inspect.getattr_static(one, name)
+        for name in dir(one)
+        if not name.startswith("_") or name in ("__init__", "__getitem__")
+    }
+
+
+def function_of(member: Any) -> Any:
+    return member.fget if isinstance(member, property) else member
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    """Names, kinds and defaults."""
+    found = inspect.signature(function).parameters.values()
+    return [(one.name, one.kind, one.default) for one in found]
+
+
+def answered(function: Any) -> str:
+    return str(inspect.signature(function).return_annotation)
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_both_faces_have_the_same_names(one: type, other: type) -> None:
+    assert public(one).keys() == public(other).keys()
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_both_faces_take_the_same_arguments_and_say_the_same_of_them(
+    one: type, other: type
+) -> None:
+    assert (one.__doc__ == other.__doc__) == (one.__name__ not in ("Bucket", "Connection"))
+    for name, member in public(one).items():
+        twin = public(other)[name]
+        assert type(member) is type(twin), name
+        if (one.__name__, name) in OTHERWISE:
+            continue
+        function, awaited = function_of(member), function_of(twin)
+        if callable(function) and inspect.isfunction(function):
+            assert parameters(function) == parameters(awaited), name
+            assert inspect.getdoc(function) == inspect.getdoc(awaited), name
+
+
+#: How one method asks the server, or has another one ask it.
+CALLS = (
+    *("driver.run(", "run_long(", ".perform(", "self._do(", "self._take("),
+    *("self._told(", "self.apply("),
+)
+
+
+def makes_requests(function: Any) -> bool:
+    """Whether there is a call of a driver in it, or of a verb that makes one."""
+    source = inspect.getsource(function)
+    return any(call in source for call in CALLS)
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_exactly_what_may_make_a_request_is_awaitable(one: type, other: type) -> None:
+    for name, member in public(one).items():
+        function, awaited = function_of(member), function_of(public(other)[name])
+        if not inspect.isfunction(function) or name == "__init__":
+            continue
+        if isinstance(member, property):
+            told = answered(awaited)
+            assert told.startswith("Asked[") == makes_requests(function), name
+        elif makes_requests(function):
+            told = answered(awaited)
+            assert inspect.iscoroutinefunction(awaited) or told.startswith("Asked["), name
+        if inspect.iscoroutinefunction(awaited):
+            assert function is not awaited, name
+
+
+def test_what_iterates_here_is_awaited_there() -> None:
+    for param in PAIRS:
+        one, other = param.values
+        assert hasattr(one, "__iter__") == hasattr(other, "__aiter__"), one
+        for name, member in public(one).items():
+            if inspect.isfunction(member) and name != "dry_run" and "Iterator" in answered(member):
+                assert answered(public(other)[name]).startswith("AsyncIterator"), name
+
+
+def test_all_classes_with_verbs_have_a_twin() -> None:
+    for name in kinto_orm.aio.__all__:
+        assert getattr(kinto_orm.aio, name).__module__.startswith("kinto_orm.aio"), name
+    assert issubclass(Asked, typing.Awaitable)
