@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-import re
 import runpy
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from kinto_orm import Connection
 from kinto_orm.testing import LocalServer
+from support.pages import Code, code_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 #: What a page needs that is not in every environment.
-NEEDS = {"manifests.rst": "ruamel.yaml"}
+NEEDS = {"manifests.rst": ["ruamel.yaml"], "coming_from_kinto_http.rst": ["kinto_http"]}
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
-def python_blocks(page: Path) -> list[tuple[int, str]]:
-    """The Python code of a page, with the line where each block starts."""
-    text = page.read_text()
-    found = re.finditer(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
-    return [
-        (text[: match.start(1)].count("\n"), textwrap.dedent(match.group(1))) for match in found
-    ]
+def run(page: Path, codes: list[Code], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the codes one after the other, in a folder of their own, on a server of their own."""
+    for module in NEEDS.get(page.name, ()):
+        pytest.importorskip(module)
+    monkeypatch.chdir(folder)
+    with LocalServer() as server:
+        server.create_account("alexis", "p4ssw0rd")
+        with Connection(server.url, ("alexis", "p4ssw0rd")) as kinto:
+            names: dict[str, object] = {"kinto": kinto, "__name__": "docs"}
+            for code in codes:
+                code.run(page, server.url, names)
+            for value in list(names.values()):
+                if isinstance(value, Connection):
+                    value.close()
 
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if python_blocks(page)],
+    [page for page in PAGES if code_of(page)],
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_every_block_of_code_on_a_page_runs_after_the_one_before_it(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if page.name in NEEDS:
-        pytest.importorskip(NEEDS[page.name])
-    monkeypatch.chdir(tmp_path)
-    with LocalServer() as server:
-        server.create_account("alexis", "p4ssw0rd")
-        with Connection(server.url, ("alexis", "p4ssw0rd")) as kinto:
-            names = {"kinto": kinto, "__name__": "docs"}
-            for line, block in python_blocks(page):
-                code = block.replace("http://localhost:8888/v1", server.url)
-                exec(compile("\n" * line + code, str(page), "exec"), names)
-            for value in list(names.values()):
-                if isinstance(value, Connection):
-                    value.close()
+    codes = [code for code in code_of(page) if code.column in ("", "kinto_orm")]
+    run(page, codes, tmp_path, monkeypatch)
+
+
+def test_what_the_page_says_of_kinto_http_runs_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "how-to" / "coming_from_kinto_http.rst"
+    codes = [code for code in code_of(page) if code.column in ("", "kinto_http")]
+    run(page, codes, tmp_path, monkeypatch)
+
+
+def test_each_method_of_the_client_of_kinto_http_is_on_its_page() -> None:
+    kinto_http = pytest.importorskip("kinto_http")
+    page = ROOT / "docs" / "how-to" / "coming_from_kinto_http.rst"
+    methods = {name for name, _ in inspect.getmembers(kinto_http.Client, inspect.isfunction)}
+    methods = {name for name in methods if not name.startswith("_")}
+    text = page.read_text()
+    assert len(methods) > 40
+    assert [name for name in sorted(methods) if f"client.{name}(" not in text] == []
+
+
+#: What the clients, buckets and collections of kinto-http.js 5.3 have.
+JAVASCRIPT = """
+addAttachment addPermissions batch bucket collection createAccount createBucket createCollection
+createGroup createRecord deleteBucket deleteBuckets deleteCollection deleteCollections deleteGroup
+deleteGroups deleteRecord deleteRecords execute fetchHTTPApiVersion fetchServerCapabilities
+fetchServerInfo fetchServerSettings fetchUser getCollectionsTimestamp getData getGroup
+getGroupsTimestamp getPermissions getRecord getRecordsTimestamp getSnapshot getTotalRecords
+isHistoryComplete listBuckets listCollections listGroups listHistory listPermissions listRecords
+paginatedDelete paginatedList paginatedOperation removeAttachment removePermissions setData
+setHeaders setPermissions updateGroup updateRecord
+"""
+
+
+def test_each_method_of_kinto_http_js_is_on_its_page() -> None:
+    text = (ROOT / "docs" / "how-to" / "coming_from_kinto_http_js.rst").read_text()
+    assert [name for name in JAVASCRIPT.split() if f"{name}(" not in text] == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
