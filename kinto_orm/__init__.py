@@ -3,6 +3,7 @@
 import importlib
 import typing
 
+from kinto_orm import pickles as _pickles
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.errors import (
     BadRequest,
@@ -139,6 +140,8 @@ __all__ = [
     "Violation",
     "__version__",
 ]
+
+_pickles.install()
 
 #: What not every program needs, and where it is: imported when it is first asked for.
 _LATER = {

@@ -59,7 +59,7 @@ def _check_page_size(_: object, __: object, size: Any) -> None:
         raise ValueError(f"a page holds at least one object, not {size!r}")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, getstate_setstate=False)
 class Options:
     """The arguments of :class:`Connection`, but for the URL and the session."""
 
@@ -83,6 +83,12 @@ class Options:
     @property
     def retries(self) -> Retry:
         return Retry(self.retry, self.retry_after)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in attrs.fields(Options)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Options.__init__(self, **state)  # the default of whatever an older pickle does not have
 
     def without_hooks(self) -> Options:
         """What may travel to another process: functions may not."""

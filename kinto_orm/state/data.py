@@ -194,7 +194,8 @@ class Data(Attributes, MutableMapping[str, Any]):
         return {"fields": thawed(fields_in(self)), "origin": _origin_of(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Data.__init__(self, **state)
+        # Pickles of 0.1 call the origin "source".
+        Data.__init__(self, state["fields"], state.get("origin", state.get("source")))
 
 
 _ATTRIBUTES = frozenset(dir(Data))

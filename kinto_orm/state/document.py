@@ -39,6 +39,10 @@ class Status(Enum):
     DELETED = auto()
 
 
+#: By what pickles of 0.1 call them: the attributes of a document that have another name now.
+_RENAMED = {"_source": "_baseline", "_known": "_coverage", "_shown": "_baseline_permissions"}
+
+
 @attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
 class Document(Identity):
     """What every kind of object has that makes no request."""
@@ -318,8 +322,9 @@ class Document(Identity):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self._attempts = None  # pickles of 0.1 know of none
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, _RENAMED.get(name, name), value)
 
     # -- how it looks
 
