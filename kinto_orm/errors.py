@@ -43,14 +43,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
+from kinto_orm.exports import exported
+
 if TYPE_CHECKING:
     from kinto_orm.protocol.messages import Request, Response
 
 
+@exported
 class KintoError(Exception):
     """Whatever goes wrong in this library is one of these."""
 
 
+@exported
 class TransportError(KintoError):
     """The request did not reach the server, or its reply did not reach us.
 
@@ -64,14 +68,17 @@ class TransportError(KintoError):
         self.sent = sent
 
 
+@exported
 class ConnectionFailed(TransportError, requests.ConnectionError):
     """No connection to the server, or it closed before a reply came."""
 
 
+@exported
 class ReadTimeout(TransportError, requests.exceptions.ReadTimeout):
     """The server took longer to answer than the connection's ``timeout``."""
 
 
+@exported
 class ResponseError(KintoError):
     """The server answered with an error status.
 
@@ -112,10 +119,12 @@ class ResponseError(KintoError):
         return f"<{type(self).__name__} {self}>"
 
 
+@exported
 class BadRequest(ResponseError):
     """400: the server does not accept what was sent."""
 
 
+@exported
 class ValidationError(BadRequest):
     """400 with a description of the fields that were refused: ``fields``, by name."""
 
@@ -124,38 +133,47 @@ class ValidationError(BadRequest):
         return described(self.details)
 
 
+@exported
 class Unauthorized(ResponseError):
     """401: no credentials, or wrong ones."""
 
 
+@exported
 class Forbidden(ResponseError):
     """403: these credentials do not allow it. Also what Kinto says of a missing bucket."""
 
 
+@exported
 class NotFound(ResponseError):
     """404: no such object (deleted objects included)."""
 
 
+@exported
 class BucketNotFound(NotFound, Forbidden):
     """No such bucket. Kinto says 403 where the bucket is missing *or* not readable."""
 
 
+@exported
 class CollectionNotFound(NotFound):
     """No such collection."""
 
 
+@exported
 class GroupNotFound(NotFound):
     """No such group."""
 
 
+@exported
 class RecordNotFound(NotFound):
     """No such record."""
 
 
+@exported
 class Gone(ResponseError):
     """410: the service has reached its end of life."""
 
 
+@exported
 class Conflict(ResponseError):
     """412: the object is not what it was when it was loaded, or exists already.
 
@@ -177,18 +195,22 @@ class Conflict(ResponseError):
         return type(self), self.args, self.__getstate__()
 
 
+@exported
 class TooLarge(ResponseError):
     """413: the body is larger than the server takes."""
 
 
+@exported
 class RateLimited(ResponseError):
     """429: too many requests."""
 
 
+@exported
 class ServerError(ResponseError):
     """5xx: the server failed."""
 
 
+@exported
 class ServiceUnavailable(ServerError):
     """503: the server cannot answer now. ``retry_after``: its advice, in seconds, or ``None``."""
 
@@ -197,14 +219,17 @@ class ServiceUnavailable(ServerError):
         return self.response.retry_after
 
 
+@exported
 class InvalidResponse(ResponseError):
     """The answer is not JSON, is cut short, or is not what a Kinto server answers."""
 
 
+@exported
 class InvalidId(KintoError, ValueError):
     """An id that the server would refuse. Raised before anything is sent."""
 
 
+@exported
 class InvalidData(KintoError, ValueError):
     """Data that their schema does not allow; found here, nothing was sent.
 
@@ -229,6 +254,7 @@ class InvalidData(KintoError, ValueError):
         return "; ".join(map(str, self.violations))
 
 
+@exported
 class Violation(NamedTuple):
     """One thing that a schema does not allow."""
 
@@ -240,22 +266,27 @@ class Violation(NamedTuple):
         return ": ".join(part for part in (self.uri, self.path, self.message) if part)
 
 
+@exported
 class IntegrityError(KintoError):
     """What was received is not what was signed or announced."""
 
 
+@exported
 class ReviewRefused(KintoError):
     """The collection's review does not take this step now. See :class:`Review`."""
 
 
+@exported
 class ReviewForbidden(ReviewRefused, Forbidden):
     """This user may not: not in the right group, or the one who asked for the review."""
 
 
+@exported
 class ReviewNotPossible(ReviewRefused, BadRequest):
     """Nobody may: the collection is not in a state that this step leads on from."""
 
 
+@exported
 class NotLoaded(KintoError):
     """What was read has not been loaded from the server.
 
@@ -264,10 +295,12 @@ class NotLoaded(KintoError):
     """
 
 
+@exported
 class PermissionsHidden(KintoError):
     """The server does not show the permissions of this object to this user."""
 
 
+@exported
 class MergeError(KintoError):
     """Both sides changed the same fields, each in its own way; nothing was merged.
 
@@ -282,6 +315,7 @@ class MergeError(KintoError):
         return str(self.args[0])
 
 
+@exported
 class BatchError(KintoError):
     """Some writes of a batch failed; the others were made.
 
@@ -319,14 +353,17 @@ class BatchError(KintoError):
         )
 
 
+@exported
 class MirrorError(KintoError, OSError):
     """The file of a mirror cannot be read or written: locked, full, read-only, or another's."""
 
 
+@exported
 class DeletedError(KintoError):
     """The object was deleted, and cannot be written any more."""
 
 
+@exported
 class CapabilityMissing(KintoError):
     """The server does not have the feature that this call needs."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Collected, Effect, Envelope, Steps
 from kinto_orm.protocol.messages import READING, Request
 from kinto_orm.state.document import Document
@@ -21,6 +22,7 @@ T = TypeVar("T")
 logger = logging.getLogger("kinto_orm")
 
 
+@exported
 @attrs.define(eq=False, repr=False)
 class Plan:
     """The writes of a dry run, in order: ``requests``, each ``.method .uri .headers .body``.

@@ -10,6 +10,7 @@ from typing import Any
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import Request, Response
 
@@ -57,6 +58,7 @@ class Unsigned(AuthBase):
         return request
 
 
+@exported
 class BearerTokenAuth(HeaderAuth):
     """A token of an identity provider; ``type`` is the scheme that the server expects.
 

@@ -20,6 +20,7 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from kinto_orm.errors import CapabilityMissing, KintoError, TransportError
+from kinto_orm.exports import exported
 from kinto_orm.network.auth import BearerTokenAuth, ServerAuth
 from kinto_orm.plans.effects import Offload, Sleep, Steps
 from kinto_orm.protocol.messages import Request, Response
@@ -31,6 +32,7 @@ logger = logging.getLogger("kinto_orm")
 MOMENT = 0.25
 
 
+@exported
 class BrowserOAuth(ServerAuth):
     """``Connection(url, auth=BrowserOAuth())`` opens a browser at the first request.
 

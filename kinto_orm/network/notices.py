@@ -12,11 +12,14 @@ import os
 import warnings
 from collections.abc import Mapping
 
+from kinto_orm.exports import exported
+
 logger = logging.getLogger("kinto_orm")
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
+@exported
 class ServerDeprecationWarning(UserWarning):
     """The server announces its end of life, or that of something that was used.
 

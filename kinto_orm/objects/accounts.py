@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.plans import accounts
 from kinto_orm.plans.accounts import AccountBase
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
 
 
+@exported
 @attrs.frozen(eq=False, repr=False, init=False)
 class Account(AccountBase):
     """A user of the server's ``accounts`` plugin: ``Account("bob", connection=kinto)``.
@@ -50,6 +52,7 @@ class Account(AccountBase):
         driver.run(accounts.delete(driver.server, self, if_exists=if_exists))
 
 
+@exported
 @attrs.frozen(repr=False)
 class Accounts:
     """The accounts of a server, ``kinto.accounts``. Kinto lists them to administrators only."""

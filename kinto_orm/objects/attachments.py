@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.files.downloads import CHUNK
 from kinto_orm.plans import attachments, downloads
 from kinto_orm.plans.downloads import Description
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.record import Record
 
 
+@exported
 @attrs.frozen(repr=False)
 class Attachment(Description):
     """The file of a record, as the server described it when the record was loaded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kinto_orm.exports import exported
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.group import Group
 from kinto_orm.objects.listing import Listing
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
+@exported
 class Bucket(BucketSchemas, Resource):
     """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
 

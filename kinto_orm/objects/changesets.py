@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.plans import verification
 from kinto_orm.plans.changesets import ChangesetBase
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.record import Record
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class Changeset(ChangesetBase):
     """What a collection held at one moment: one consistent answer of the server.

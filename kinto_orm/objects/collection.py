@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kinto_orm.exports import exported
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
 from kinto_orm.objects.resource import Resource
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
+@exported
 class Collection(CollectionSchemas, Resource):
     """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
 

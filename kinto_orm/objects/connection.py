@@ -12,6 +12,7 @@ import requests
 
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
+from kinto_orm.exports import exported
 from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.options import Hooks, Options, checked_url
 from kinto_orm.network.session import Pool
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
+@exported
 class Connection(Server):
     """A connection to a Kinto server, which many objects and threads can share.
 

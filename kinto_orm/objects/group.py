@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from kinto_orm.exports import exported
 from kinto_orm.objects.resource import Resource
 from kinto_orm.protocol.ids import check_parent
 from kinto_orm.protocol.kinds import BUCKET, GROUP
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.history import History
 
 
+@exported
 class Group(WithMembers, Resource):
     """A group of a bucket: ``Group("friends", bucket=bucket)`` refers to one.
 

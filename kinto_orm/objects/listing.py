@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import attrs
 
 from kinto_orm.errors import NotFound
+from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
 from kinto_orm.plans import conflicts, pages
 from kinto_orm.plans import objects as plans
@@ -30,6 +31,7 @@ D = TypeVar("D")
 L = TypeVar("L", bound="Listing[Any]")
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class Listing(ListingBase[R], LazyList[R]):
     """The buckets of a server, the collections or groups of a bucket, the records of a collection.

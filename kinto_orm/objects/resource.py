@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from kinto_orm.exports import exported
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Self = TypeVar("Self", bound="Resource")
 
 
+@exported
 class Resource(Document):
     """An object on a Kinto server.
 

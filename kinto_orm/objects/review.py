@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.plans import review as reviewing
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.objects import Timestamp
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.collection import Collection
 
 
+@exported
 @attrs.define(eq=False, repr=False)
 class Review:
     """The review of one collection: ``collection.review``.

@@ -8,11 +8,13 @@ from functools import partial
 
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
+from kinto_orm.exports import exported
 from kinto_orm.plans.copy import Copy
 from kinto_orm.plans.sync import RowsSync, Sync
 from kinto_orm.protocol.messages import Request
 
 
+@exported
 class SyncPlan(Sync, Plan):
     """What makes a place hold what it should: ``created``, ``updated`` and ``deleted``,
     lists of objects, and ``unchanged``, a number. False where nothing differed.

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.plans.entries import EntriesBase, Entry
 from kinto_orm.plans.pages import Pages
 
 _UNDATED = "what a user may do has no timestamps that Kinto could compare; filter what you get"
 
 
+@exported
 class PermissionEntry(Entry):
     """What this user may do with one object: ``uri``, ``resource_name``, ``permissions``
     (a list of the server's names), and the ids: ``bucket_id``, ``collection_id`` …

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from kinto_orm.errors import BatchError
+from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
 from kinto_orm.plans.operations import Operation, chunks, next_round
 from kinto_orm.plans.server import Server
@@ -22,6 +23,7 @@ from kinto_orm.state.edits import edits_of
 CHUNK = 1000
 
 
+@exported
 @attrs.frozen(eq=False)
 class Batch:
     """The writes of one block, in order. Made by ``connection.batch()``.

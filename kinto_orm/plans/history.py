@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 from kinto_orm.errors import KintoError
+from kinto_orm.exports import exported
 from kinto_orm.plans import pages
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.entries import EntriesBase, Entry
@@ -30,6 +31,7 @@ R = TypeVar("R", bound=Document)
 H = TypeVar("H", bound="HistoryBase")
 
 
+@exported
 class HistoryEntry(Entry):
     """One change: ``action`` (create, update, delete), ``user_id``, ``date``, ``uri``,
     ``resource_name``, ``target.data`` and ``target.permissions`` as they were after it,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kinto_orm.errors import CapabilityMissing, InvalidResponse
+from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Exclusive, Steps
 from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.ids import DEFAULT_BUCKET
@@ -16,6 +17,7 @@ from kinto_orm.protocol.replies import is_server_info
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
 
+@exported
 class User(NamedTuple):
     """Who the server takes us for: ``id`` is also the principal."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import attribute_name
 from kinto_orm.state.comparison import same
 from kinto_orm.state.values import owned
@@ -28,6 +29,7 @@ class _Nothing:
 NOTHING = _Nothing()
 
 
+@exported
 @attrs.frozen
 class Changes:
     """The pending changes of one object: false when ``save()`` would send nothing.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from operator import is_
 from typing import Any, NoReturn, Protocol
 
+from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.state.comparison import settle
 from kinto_orm.state.values import (
@@ -43,6 +44,7 @@ class Origin(Partial, Protocol):
     def _load_data(self) -> None: ...
 
 
+@exported
 class Data(Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
 

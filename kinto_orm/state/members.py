@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from kinto_orm.errors import KintoError
+from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import GROUP
 from kinto_orm.state.comparison import same
 from kinto_orm.state.document import Document, Status
@@ -34,6 +35,7 @@ def checked_members(value: Any) -> list[str]:
     return members
 
 
+@exported
 @attrs.frozen(eq=False, repr=False)
 class Members(PrincipalSet):
     """The principals in a group: ``+=``, ``-=``, ``add``, ``discard``, ``remove``, ``in``, ``==``.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
+from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import JSON, JSON_PATCH, MERGE_PATCH
 from kinto_orm.state.json_patch import applied, merged
@@ -57,6 +58,7 @@ class _DataPatch(ABC):
         """What the patch's data make of these fields."""
 
 
+@exported
 class BasicPatch(_DataPatch):
     """Top-level fields to set, and permissions to replace; all others stay.
 
@@ -70,6 +72,7 @@ class BasicPatch(_DataPatch):
         return {**fields, **data}
 
 
+@exported
 class MergePatch(_DataPatch):
     """Fields to merge in, objects inwards; ``None`` removes, lists are replaced whole.
 
@@ -87,6 +90,7 @@ def _operations(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return list(given)
 
 
+@exported
 @attrs.frozen
 class JSONPatch:
     """A list of RFC 6902 operations on ``/data/…`` and ``/permissions/…``.

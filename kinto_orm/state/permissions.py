@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from kinto_orm.errors import PermissionsHidden
+from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import Kind, attribute_name
 from kinto_orm.state.principals import Principals, principals
 
 
+@exported
 class Permissions(Mapping[str, Principals]):
     """All permissions of one object: ``permissions.write``, ``permissions["record:create"]``.
 

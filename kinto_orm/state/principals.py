@@ -9,6 +9,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableSet, Set
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from kinto_orm.exports import exported
+
 if TYPE_CHECKING:
     from kinto_orm.state.permissions import Permissions
 
@@ -166,6 +168,7 @@ def _comparable(other: object) -> bool:
     return isinstance(other, (str, Set, list, tuple)) or hasattr(type(other), "principal")
 
 
+@exported
 class Principals(PrincipalSet):
     """The principals that have one permission: an ordered set that can be edited blindly.
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import attrs
 
+from kinto_orm.exports import exported
 
+
+@exported
 @attrs.frozen
 class Tombstone:
     """The trace of a deletion: the object's ``id``, and when it went, in milliseconds.
