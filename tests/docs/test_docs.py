@@ -6,6 +6,7 @@ import inspect
 import os
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,18 @@ def run(page: Path, codes: list[Code], folder: Path, monkeypatch: pytest.MonkeyP
             names: dict[str, object] = {"kinto": kinto, "__name__": "docs"}
             for code in codes:
                 code.run(page, server.url, names)
+            for name in [name for name in names if name.startswith("test_")]:
+                call_test(names[name], server)
             for value in list(names.values()):
                 if isinstance(value, Connection):
                     value.close()
+
+
+def call_test(function: Any, server: LocalServer) -> None:
+    """Call a test of a page with the fixtures that it asks for."""
+    server.flush()
+    fixtures = {"kinto_server": server, "kinto": server.connect("alice")}
+    function(*[fixtures[name] for name in inspect.signature(function).parameters])
 
 
 @pytest.mark.parametrize(
