@@ -126,7 +126,7 @@ class OncePages(Pages):
     def _recent(self) -> Query:
         """What was saved since the reading began, oldest first: it can only move to the end."""
         since = max((self.timestamp or 0) - SETTLING, 0)
-        query = self._list.filtered({"last_modified__gt": since}, None)
+        query = self._list.dated(since=since)
         size = max(self._list.page_size or 0, PAGE_SIZE)
         return attrs.evolve(
             query, sort="last_modified", fields=("id",), page_size=size, start=0, stop=None

@@ -1,0 +1,184 @@
+"""The file survives kills and full disks, and says clearly what is wrong with another one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinto_orm import Collection, KintoError, NotLoaded
+from kinto_orm.errors import MirrorError
+from kinto_orm.offline import Mirror
+from kinto_orm.offline.file import File
+from offline.conftest import Keep
+from support import killed
+from support.servers import WatchedServer
+from support.worlds import SECRET
+
+
+@pytest.mark.parametrize("scenario", killed.SCENARIOS)
+def test_killed_at_every_step(server: WatchedServer, tmp_path: Path, scenario: str) -> None:
+    server.flush()
+    server.create_account("alice", SECRET)
+    with server.connect("alice") as kinto:
+        kinto.create_bucket("b").create_collection("todo")
+    script = Path(killed.__file__)
+    done = subprocess.run(
+        [sys.executable, script, server.url, SECRET, tmp_path, scenario],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 8
+
+
+class TestFaults:
+    def test_a_full_disk(self, theirs: Collection, keep: Keep) -> None:
+        mirror, todo = keep(theirs)
+        todo.create_record({"n": 1}, id="kept")
+        record = todo.get_record("kept")
+        with mirror._file.writing() as database:
+            (pages,) = database.execute("PRAGMA page_count").fetchone()
+            database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        record.data.text = "x" * 100_000
+        with pytest.raises(MirrorError, match="full"):
+            record.save()
+        assert record.changes
+        with pytest.raises(MirrorError, match="full"):
+            todo.records.create_many({"text": "x" * 1000} for _ in range(500))
+        for n in range(200):
+            theirs.create_record({"text": "x" * 1000, "n": n})
+        with pytest.raises(MirrorError, match="full"):
+            mirror.sync()
+        assert [one.id for one in todo.records] == ["kept"]
+        with mirror._file.writing() as database:
+            database.execute("PRAGMA max_page_count = 1000000")
+        record.save()
+        mirror.sync()
+        assert todo.records.count() == theirs.records.count() == 201
+
+    def test_a_read_only_file(self, theirs: Collection, keep: Keep, tmp_path: Path) -> None:
+        mirror, todo = keep(theirs)
+        todo.create_record({"n": 1})
+        with mirror._file.writing() as database:
+            database.execute("PRAGMA query_only = ON")  # root may write any file
+        assert todo.records.count() == 1
+        with pytest.raises(MirrorError, match="read-only"):
+            todo.create_record({"n": 2})
+
+    def test_a_locked_file(self, theirs: Collection, tmp_path: Path) -> None:
+        path = tmp_path / "locked.sqlite"
+        Mirror(path).close()
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        locked = File(path, patience=0.05)
+        with pytest.raises(MirrorError, match="locked"), locked.writing():
+            pass
+        with locked.reading() as database:
+            assert database.execute("SELECT count(*) FROM record").fetchone() == (0,)
+        other.execute("COMMIT")
+        with locked.writing():
+            pass
+        other.close()
+        locked.close()
+
+    def test_files_of_others(self, tmp_path: Path) -> None:
+        text = tmp_path / "text.sqlite"
+        text.write_text("this is no database, but a text that is long enough to be one " * 20)
+        with pytest.raises(MirrorError, match="no database"):
+            Mirror(text)
+        foreign = tmp_path / "foreign.sqlite"
+        with sqlite3.connect(foreign) as database:
+            database.execute("CREATE TABLE mine (a)")
+        database.close()
+        before = foreign.read_bytes()
+        with pytest.raises(MirrorError, match="none of a mirror's"):
+            Mirror(foreign)
+        assert foreign.read_bytes() == before
+        with pytest.raises(MirrorError, match="folder"):
+            Mirror(tmp_path / "nowhere" / "a.sqlite")
+        with pytest.raises(MirrorError):
+            Mirror(tmp_path)
+
+    def test_a_newer_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "newer.sqlite"
+        Mirror(path).close()
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version = 99")
+        database.close()
+        with pytest.raises(MirrorError, match="newer version"):
+            Mirror(path)
+
+    def test_a_closed_mirror(self, theirs: Collection, keep: Keep) -> None:
+        mirror, todo = keep(theirs)
+        mirror.close()
+        with pytest.raises(MirrorError, match="closed"):
+            todo.records.count()
+        assert issubclass(MirrorError, KintoError)
+        assert issubclass(MirrorError, OSError)
+        assert not issubclass(MirrorError, NotLoaded)
+
+    def test_no_credentials_are_in_the_file(
+        self, server: WatchedServer, theirs: Collection, keep: Keep, tmp_path: Path
+    ) -> None:
+        server.create_account("alice", SECRET)
+        with server.connect("alice") as kinto:
+            mirror, todo = keep(kinto.bucket("home").collection("todo"))
+            todo.create_record({"n": 1})
+            mirror.sync()
+            mirror.close()
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert SECRET.encode() not in content
+
+
+class TestManyAtOnce:
+    def test_threads(self, theirs: Collection, keep: Keep) -> None:
+        _, todo = keep(theirs)
+        todo.create_record({"n": 0}, id="counter")
+
+        def count() -> None:
+            for _ in range(20):
+                record = todo.get_record("counter")
+                record.data.n += 1
+
+                def again(conflict: Any) -> dict[str, Any]:
+                    return {"n": conflict.remote.data.n + 1}
+
+                record.save(on_conflict=again)
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert todo.get_record("counter").data.n == 80
+
+    def test_processes(self, theirs: Collection, tmp_path: Path) -> None:
+        path = tmp_path / "shared.sqlite"
+        script = f"""
+import sys
+from kinto_orm import Connection
+from kinto_orm.offline import Mirror
+mirror = Mirror({str(path)!r})
+todo = mirror.keep(Connection({theirs.connection.server_url!r}).bucket("b").collection("todo"))
+for n in range(50):
+    todo.create_record({{"by": sys.argv[1], "n": n}})
+"""
+        running = [
+            subprocess.Popen([sys.executable, "-c", script, name], env=os.environ) for name in "abc"
+        ]
+        assert [one.wait() for one in running] == [0, 0, 0]
+        with Mirror(path) as mirror:
+            todo = mirror.keep(theirs.connection.bucket("b").collection("todo"))
+            records = list(todo.records.order_by("last_modified"))
+        assert len(records) == 150
+        stamps = [one.last_modified for one in records]
+        assert len(set(stamps)) == 150
+        assert [one.data.n for one in records if one.data.by == "a"] == [*range(50)]

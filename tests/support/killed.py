@@ -1,0 +1,161 @@
+"""Kills a process at every step of what it does to a mirror, and looks at what is left.
+
+Run as a script: `killed.py URL PASSWORD FOLDER SCENARIO`. Steps are the statements that the
+file is asked to run, and the requests and answers of the network.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kinto_orm import Collection, Connection
+from kinto_orm.offline import Mirror, file
+
+Fields = dict[str, Any]
+
+
+class Steps:
+    """Counts down to the step at which this process is killed."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def step(self, *news: Any) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+STEPS = Steps()
+
+
+def trace_files() -> None:
+    """Have every statement of every file be a step."""
+    opened = file.File._opened
+
+    def traced(self: file.File) -> Any:
+        database = opened(self)
+        database.set_trace_callback(STEPS.step)
+        return database
+
+    file.File._opened = traced  # type: ignore[method-assign]
+
+
+def opened(url: str, password: str, path: Path) -> tuple[Mirror, Collection, Collection]:
+    kinto = Connection(
+        url,
+        ("alice", password),
+        event_hooks={"request": [STEPS.step], "response": [STEPS.step]},
+    )
+    theirs = kinto.bucket("b").collection("todo")
+    mirror = Mirror(path)
+    return mirror, mirror.keep(theirs, index=["n"]), theirs
+
+
+def held(collection: Collection) -> dict[str, Fields]:
+    return {one.id: dict(one.data) for one in collection.records}
+
+
+def prepare(mirror: Mirror, todo: Collection, theirs: Collection) -> None:
+    """Something of everything: to pull, to push, to merge, to delete on both sides."""
+    theirs.records.delete()
+    for n in range(5):
+        theirs.create_record({"n": n}, id=f"r{n}")
+    mirror.sync()
+    edit(theirs, "r0", "there")
+    edit(theirs, "r1", "there")
+    theirs.delete_record("r2")
+    theirs.create_record({"n": 10}, id="there")
+    edit(todo, "r1", "here")
+    edit(todo, "r3", "here")
+    todo.delete_record("r4")
+    todo.create_record({"n": 11}, id="here")
+
+
+def edit(collection: Collection, id: str, name: str) -> None:
+    record = collection.get_record(id)
+    record.data[name] = True
+    record.save()
+
+
+AGREED = {
+    "r0": {"n": 0, "there": True},
+    "r1": {"n": 1, "there": True, "here": True},
+    "r3": {"n": 3, "here": True},
+    "there": {"n": 10},
+    "here": {"n": 11},
+}
+
+
+def sync(mirror: Mirror, todo: Collection) -> None:
+    mirror.sync(on_conflict="merge")
+
+
+def write(mirror: Mirror, todo: Collection) -> None:
+    with mirror.batch():
+        todo.create_record({"n": 12}, id="x")
+        todo.create_record({"n": 13}, id="y")
+
+
+def check_sync(mirror: Mirror, todo: Collection, theirs: Collection) -> None:
+    mirror.sync(on_conflict="merge")
+    assert not mirror.conflicts, mirror.conflicts
+    assert not mirror.pending, mirror.pending
+    assert held(todo) == held(theirs) == AGREED, (held(todo), held(theirs))
+    assert {one.id for one in todo.records.filter(n=10)} == {"there"}
+
+
+def check_write(mirror: Mirror, todo: Collection, theirs: Collection) -> None:
+    """Both, or none of the two."""
+    assert len({"x", "y"} & held(todo).keys()) in (0, 2)
+    assert len(mirror.pending) in (4, 6)
+    mirror.sync(on_conflict="merge")
+    left = {id: fields for id, fields in held(theirs).items() if id not in ("x", "y")}
+    assert left == AGREED
+
+
+SCENARIOS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
+    "sync": (sync, check_sync),
+    "write": (write, check_write),
+}
+
+
+def killed_at(step: int, work: Callable[..., None], *place: Any) -> bool:
+    """Run some work in a process of its own, which is killed there; false if it came to its end."""
+    child = os.fork()
+    if child == 0:
+        mirror, todo, _ = opened(*place)
+        STEPS.left = step
+        work(mirror, todo)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
+    return os.WIFSIGNALED(status)
+
+
+def main(url: str, password: str, folder: str, scenario: str) -> None:
+    trace_files()
+    work, check = SCENARIOS[scenario]
+    for step in itertools.count():
+        place = url, password, Path(folder) / f"{step}.sqlite"
+        mirror, todo, theirs = opened(*place)
+        prepare(mirror, todo, theirs)
+        mirror.close()
+        was_killed = killed_at(step, work, *place)
+        mirror, todo, theirs = opened(*place)
+        check(mirror, todo, theirs)
+        mirror.close()
+        if not was_killed:
+            print(step)
+            return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
