@@ -84,8 +84,11 @@ class ResponseError(KintoError):
 
     ``status`` is the HTTP status, ``errno`` Kinto's own number (``None`` where the answer
     has none), ``message`` the server's words, ``details`` whatever the server added,
-    ``request`` and ``response`` the values exchanged, without credentials.
+    ``request`` and ``response`` the values exchanged, without credentials; ``advice`` is what
+    this library adds for whoever reads it: what is the matter, and what to write.
     """
+
+    advice: str = ""
 
     def __init__(self, response: Response, reason: str = "") -> None:
         super().__init__(response, reason)
@@ -113,6 +116,8 @@ class ResponseError(KintoError):
         phrase = _phrase(self.status)
         line = f"{request.method} {request.target}: {self.status} {phrase}"
         words = [word for word in words if word != phrase]
+        if self.advice:
+            words = [*(word.removesuffix(".") for word in words), self.advice]
         return f"{line}: {'; '.join(words)}" if words else line
 
     def __repr__(self) -> str:
@@ -136,6 +141,13 @@ class ValidationError(BadRequest):
 @exported
 class Unauthorized(ResponseError):
     """401: no credentials, or wrong ones."""
+
+    def __init__(self, response: Response, reason: str = "") -> None:
+        super().__init__(response, reason)
+        if response.signed:
+            self.advice = "the server did not accept the user or the password (or the token)"
+        else:
+            self.advice = "no credentials were sent: give the connection auth=(user, password)"
 
 
 @exported

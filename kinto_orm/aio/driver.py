@@ -16,6 +16,8 @@ from kinto_orm.aio.pool import Pool, running_loop
 from kinto_orm.aio.slices import PIECE, Parser
 from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.dry_run import rehearsed
+from kinto_orm.drivers.tracebacks import readable
+from kinto_orm.errors import KintoError
 from kinto_orm.network.deadlines import within
 from kinto_orm.network.exchange import Exchange, Parse
 from kinto_orm.network.transport import Transport
@@ -58,22 +60,30 @@ class Driver(BaseDriver[Pool]):
         In a dry run it ends at its first write, which is collected as one of ``document``;
         the result is ``None``.
         """
+        __tracebackhide__ = True  # of IPython and pytest
         dry = self.dry_plan()
         if dry is not None:
             steps = rehearsed(steps, dry, document)
-        if self.transport.deadline is None:
-            return await self._drive(steps)
-        with within(self.transport.deadline):
-            return await self._drive(steps)
+        try:
+            if self.transport.deadline is None:
+                return await self._drive(steps)
+            with within(self.transport.deadline):
+                return await self._drive(steps)
+        except KintoError as error:
+            raise readable(error)  # noqa: B904
 
     async def run_long(self, steps: Steps[T]) -> T:
         """Run a plan of any length: each of its requests has the whole deadline for itself."""
+        __tracebackhide__ = True  # of IPython and pytest
         dry = self.dry_plan()
         if dry is not None:
             steps = rehearsed(steps, dry, None)
-        if self.transport.deadline is None:
-            return await self._drive(steps)
-        return await self._drive(steps, self._in_time)
+        try:
+            if self.transport.deadline is None:
+                return await self._drive(steps)
+            return await self._drive(steps, self._in_time)
+        except KintoError as error:
+            raise readable(error)  # noqa: B904
 
     async def _in_time(self, effect: Effect) -> Any:
         if not isinstance(effect, (Request, Envelope, Fetch)):

@@ -62,10 +62,8 @@ class Leaf:
             except (httpx2.TimeoutException, TimeoutError):
                 host = self._pool.name_of(url)
                 return Answer(head, b"", late(request, host, exchange.bounds))
-            except (httpx2.TransportError, httpx2.DecodingError) as error:
-                failure = InvalidResponse(head, "the answer was cut short")
-                failure.__cause__ = _without_request(error)
-                return Answer(head, b"", failure)
+            except (httpx2.TransportError, httpx2.DecodingError):
+                return Answer(head, b"", InvalidResponse(head, "the answer was cut short"))
         finally:
             await reply.aclose()
 
@@ -81,21 +79,23 @@ class Leaf:
             ready.extensions["trace"] = _noting(begun)
             with anyio.fail_after(left()):
                 return await client.send(ready, stream=True, auth=auth, follow_redirects=False)
-        except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            failure = unanswered(request, self._pool.name_of(url), "it timed out", sent=False)
-            raise failure from _without_request(error)
+        except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            host = self._pool.name_of(url)
+            failure: TransportError = unanswered(request, host, "it timed out", sent=False)
         except (httpx2.TimeoutException, TimeoutError) as error:
             sent = isinstance(error, httpx2.TimeoutException) or bool(begun)
-            raise late(request, self._pool.name_of(url), bounds, sent) from None
+            failure = late(request, self._pool.name_of(url), bounds, sent)
         except _UNSENDABLE as error:
             # A header that an auth object set, perhaps, which is not repeated.
             known = isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL))
             words = str(error) if known else "a header or a URL that cannot be sent"
-            raise TransportError(f"{request.method} {request.target}: {words}", request) from None
+            failure = TransportError(f"{request.method} {request.target}: {words}", request)
         except httpx2.TransportError as error:
             sent = not isinstance(error, _NEVER_SENT)
             failure = unanswered(request, self._pool.name_of(url), _reason(error), sent)
-            raise failure from _without_request(error)
+        # Raised out here, it is not chained to the error of httpx2, which says no more but has
+        # the credentials of the request.
+        raise failure
 
     async def _body(self, exchange: Exchange, reply: httpx2.Response, head: Response) -> bytes:
         """What is to be held in memory of the body; a sink gets the rest."""
@@ -231,8 +231,3 @@ def _reason(error: BaseException) -> str:
         if inner is None:
             return words or type(error).__name__
         cause = inner
-
-
-def _without_request(error: httpx2.RequestError) -> httpx2.RequestError:
-    error.request = None  # type: ignore[assignment]  # it carries credentials
-    return error

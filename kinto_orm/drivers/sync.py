@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.dry_run import rehearsed
+from kinto_orm.drivers.tracebacks import readable
+from kinto_orm.errors import KintoError
 from kinto_orm.network.deadlines import within
 from kinto_orm.network.exchange import Exchange, Parse
 from kinto_orm.network.leaf import Leaf
@@ -54,22 +56,30 @@ class Driver(BaseDriver[Pool]):
         In a dry run it ends at its first write, which is collected as one of ``document``;
         the result is ``None``.
         """
+        __tracebackhide__ = True  # of IPython and pytest
         dry = self.dry_plan()
         if dry is not None:
             steps = rehearsed(steps, dry, document)
-        if self.transport.deadline is None:
-            return self._drive(steps)
-        with within(self.transport.deadline):
-            return self._drive(steps)
+        try:
+            if self.transport.deadline is None:
+                return self._drive(steps)
+            with within(self.transport.deadline):
+                return self._drive(steps)
+        except KintoError as error:
+            raise readable(error)  # noqa: B904
 
     def run_long(self, steps: Steps[T]) -> T:
         """Run a plan of any length: each of its requests has the whole deadline for itself."""
+        __tracebackhide__ = True
         dry = self.dry_plan()
         if dry is not None:
             steps = rehearsed(steps, dry, None)
-        if self.transport.deadline is None:
-            return self._drive(steps)
-        return self._drive(steps, self._in_time)
+        try:
+            if self.transport.deadline is None:
+                return self._drive(steps)
+            return self._drive(steps, self._in_time)
+        except KintoError as error:
+            raise readable(error)  # noqa: B904
 
     def _in_time(self, effect: Effect) -> Any:
         if not isinstance(effect, (Request, Envelope, Fetch)):
@@ -96,6 +106,7 @@ class Driver(BaseDriver[Pool]):
 
     def perform(self, verb: Verb) -> Any:
         """Run a verb now, or queue it where a batch of this connection is open."""
+        __tracebackhide__ = True
         return None if self.queued(verb) else self.run(verb.steps(ALONE), verb.document)
 
     def _carry_out(self, effect: Effect) -> Any:

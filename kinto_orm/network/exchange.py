@@ -98,14 +98,15 @@ class Answer:
         self.content = content
         self.failure = failure
 
-    def understood(self, elapsed: float) -> Steps[Response]:
-        """The response, with its body as Python values; ``elapsed`` is what it took, in seconds.
+    def understood(self, elapsed: float, signed: bool) -> Steps[Response]:
+        """The response, with its body as Python values; ``elapsed`` is what it took, in seconds,
+        ``signed`` whether the request had credentials.
 
         Raises :class:`InvalidResponse` for an answer that was cut short or is not JSON.
         """
         if self.failure is not None:
             raise self.failure
-        response, content = self.head._replace(elapsed=elapsed), self.content
+        response, content = self.head._replace(elapsed=elapsed, signed=signed), self.content
         if not content:
             _refuse_cut_head(response)
             return response

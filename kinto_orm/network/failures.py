@@ -83,8 +83,3 @@ def reason_of(error: Exception) -> str:
             break
         cause = inner
     return _WHO.sub("", str(cause))
-
-
-def without_request(error: requests.RequestException) -> requests.RequestException:
-    error.request = None  # it carries credentials
-    return error

@@ -19,7 +19,7 @@ from kinto_orm.network.exchange import (
     too_large,
     unanswered,
 )
-from kinto_orm.network.failures import hidden_repetitions, never_sent, reason_of, without_request
+from kinto_orm.network.failures import hidden_repetitions, never_sent, reason_of
 from kinto_orm.network.session import Pool
 from kinto_orm.protocol.messages import Request, whole_number
 
@@ -56,17 +56,19 @@ class Leaf:
             return session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
         except requests.exceptions.ReadTimeout as error:
             sent = not never_sent(error, session.get_adapter(prepared.url or ""))
-            raise late(request, self._host(exchange), bounds, sent) from without_request(error)
+            failure: TransportError = late(request, self._host(exchange), bounds, sent)
         except ValueError as error:
             # The URL of a proxy, or of a redirect: requests looks at those that it does not
             # follow. Anything else may be a header that an auth object set, and is not repeated.
             known = isinstance(error, requests.RequestException)
             words = str(error) if known else "a header or a URL that cannot be sent"
-            raise TransportError(f"{request.method} {request.target}: {words}", request) from None
+            failure = TransportError(f"{request.method} {request.target}: {words}", request)
         except requests.RequestException as error:
             sent = not never_sent(error, session.get_adapter(prepared.url or ""))
             failure = unanswered(request, self._host(exchange), reason_of(error), sent)
-            raise failure from without_request(error)
+        # Raised out here, it is not chained to the error of requests, which says no more but
+        # has the credentials of the request.
+        raise failure
 
     def _host(self, exchange: Exchange) -> str:
         return self._pool.name_of(exchange.prepared.url or "")
@@ -83,7 +85,6 @@ class Leaf:
                 failure = late(exchange.request, self._host(exchange), exchange.bounds)
             else:
                 failure = InvalidResponse(head, "the answer was cut short")
-            failure.__cause__ = without_request(error)
             return Answer(head, b"", failure)
 
     def _fed(self, exchange: Exchange, reply: requests.Response) -> bytes:

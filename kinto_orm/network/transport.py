@@ -159,7 +159,7 @@ class Transport(Generic[E]):
         started = time.perf_counter()
         answer = yield from answered(request, self.pool, self.bounds, self._ready)
         elapsed = time.perf_counter() - started
-        response = yield from answer.understood(elapsed)
+        response = yield from answer.understood(elapsed, self._signs(request))
         milliseconds = elapsed * 1000
         logger.debug(
             "%s %s: %d in %.0f ms", request.method, request.target, response.status, milliseconds
@@ -188,6 +188,12 @@ class Transport(Generic[E]):
             response = response._replace(text=beginning(answer.content))
         yield from self._tell("response", response)
         return response
+
+    def _signs(self, request: Request) -> bool:
+        """Whether a request has credentials."""
+        if isinstance(request, RequestAs) and request.user is not None:
+            return bool(request.user)
+        return self.auth is not None
 
     def _ready(self, request: Request, url: str) -> Steps[requests.PreparedRequest]:
         """The request with headers, cookies and credentials, for a URL of the server's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from operator import methodcaller
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
@@ -14,6 +14,23 @@ from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.sources import Rows, Source
 from kinto_orm.protocol.queries import Query, whole_number
 from kinto_orm.state.made import readings_of
+
+#: What lists of other libraries are asked for: the verb that does it here, and how it is written.
+_ELSEWHERE = {
+    word: (verb, written)
+    for words, verb, written in [
+        ("append add insert", "create", "create(…) makes an object in it"),
+        ("extend bulk_create", "create_many", "create_many(…) makes many objects in it"),
+        ("all objects fetch items", "filter", "iterate over it, or make a list(…) of it"),
+        ("len length size total", "count", "count() asks how many there are"),
+        ("sort sorted reverse orderby", "order_by", "order_by('name', '-other') sorts it"),
+        ("where find search query", "filter", "filter(name=value) narrows it"),
+        ("remove discard pop", "delete", "list['id'].delete(), or filter(…).delete()"),
+        ("clear", "delete", "delete() deletes all that is in it"),
+        ("head top take", "limit", "limit(n), or list[:n]"),
+    ]
+    for word in words.split()
+}
 
 T = TypeVar("T")
 L = TypeVar("L", bound="ListBase[Any]")
@@ -46,6 +63,19 @@ class ListBase(ABC, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.connection.server_url}{self.uri}>"
+
+    if not TYPE_CHECKING:  # a type checker should still find misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            from kinto_orm.protocol.misspellings import nearest_names
+
+            there = [one for one in dir(type(self)) if not one.startswith("_")]
+            verb, instead = _ELSEWHERE.get(name, ("", ""))
+            if verb not in there:
+                instead = ", ".join(nearest_names(name, there) or there)
+            raise AttributeError(f"a list has no {name!r}: {instead}")
 
     # -- reading
 

@@ -19,6 +19,7 @@ from kinto_orm.errors import (
     NotLoaded,
     ResponseError,
 )
+from kinto_orm.plans.clashes import advice, advice_on_missing
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lost_replies import (
     earlier_write,
@@ -29,7 +30,7 @@ from kinto_orm.plans.lost_replies import (
 )
 from kinto_orm.protocol.messages import ALONE, JSON, Carrier, Request, Response, precondition
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import are_permissions, error_for, is_object
+from kinto_orm.protocol.replies import are_permissions, error_for, is_object, kind_of
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.answers import (
     accept_answer,
@@ -157,7 +158,7 @@ def exists(document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
     response = yield Request("HEAD", document.uri)
     try:
-        checked(response)
+        yield from explained(response)
     except NotFound:
         return False
     # A page of a proxy, perhaps; some proxies take the ETag away.
@@ -342,6 +343,7 @@ def refused(document: Document, response: Response) -> Steps[ResponseError]:
     unclear = error.status == 403 and isinstance(error, NotFound)
     if unclear and (yield Request("GET", document.uri)).status == 200:
         return Forbidden(response)
+    error.advice = error.advice or advice_on_missing(document, response)
     return error
 
 
@@ -359,6 +361,23 @@ def checked(response: Response) -> Response:
     if 200 <= response.status < 300:
         return response
     raise error_for(response)
+
+
+def explained(response: Response) -> Steps[Response]:
+    """The answer to a HEAD if it is a success; raises what it means otherwise, and why.
+
+    A HEAD has no body, and so gives no reason: what is refused for another reason than that it
+    is missing is asked for once more, with a GET, whose refusal tells.
+    """
+    if response.status >= 400 and response.status != 404 and response.body is None:
+        request = response.request
+        query = request.query
+        if kind_of(request.uri) is None:  # a list: of which a row is enough
+            query = f"{query}&_limit=1" if query else "_limit=1"
+        reason = yield Request("GET", request.uri, query, request.headers)
+        if reason.status == response.status:
+            response = reason._replace(request=request)
+    return checked(response)
 
 
 def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] | None]:
@@ -381,4 +400,5 @@ def conflict(document: Document, response: Response) -> ResponseError:
         error.local = document
         error.base = None if status_of(document) is Status.NEW else thawed(baseline_of(document))
         error.remote = version(document, existing) if is_object(existing) else None
+        error.advice = advice(document, error.remote, response)
     return error

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from kinto_orm.errors import InvalidResponse
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import checked
+from kinto_orm.plans.objects import checked, explained
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import Query, encode_query
 from kinto_orm.protocol.replies import are_ids, are_timestamps
@@ -137,12 +137,12 @@ def read_page(pages: Pages) -> Steps[list[dict[str, Any]]]:
 def count(uri: str, query: Query) -> Steps[int]:
     """HEAD a list for its number of objects."""
     request = Request("HEAD", uri, encode_query(query.matching()))
-    return _total(checked((yield from first_answer(request))))
+    return _total((yield from explained((yield from first_answer(request)))))
 
 
 def extent(uri: str, query: str = "") -> Steps[tuple[int, int | None]]:
     """HEAD a list for the number of its objects, and for its timestamp."""
-    response = checked((yield from first_answer(Request("HEAD", uri, query))))
+    response = yield from explained((yield from first_answer(Request("HEAD", uri, query))))
     return _total(response), response.etag
 
 
@@ -158,7 +158,7 @@ def list_timestamp(uri: str) -> Steps[int]:
 
     The newest row is a tombstone, perhaps. A list that nothing ever was in is dated 0.
     """
-    response = checked((yield from first_answer(Request("HEAD", uri))))
+    response = yield from explained((yield from first_answer(Request("HEAD", uri))))
     if response.etag is not None:
         return response.etag
     newest = encode_query({"_since": 0, "_sort": "-last_modified", "_limit": 1})
@@ -170,7 +170,7 @@ def modified_since(uri: str, timestamp: int) -> Steps[bool]:
     """HEAD a list, conditional: 304 is an unchanged one."""
     condition = {"If-None-Match": f'"{timestamp}"'}
     response = yield Request("HEAD", uri, "", condition)
-    return response.status != 304 and bool(checked(response))
+    return response.status != 304 and bool((yield from explained(response)))
 
 
 def delete_matches(uri: str, query: Query) -> Steps[list[dict[str, Any]]]:

@@ -115,7 +115,7 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
         raise InvalidResponse(response, _NOT_A_BATCH)
     # The parts do not say when they were answered; the whole does.
     whole = {name: response.headers[name] for name in ("date",) if name in response.headers}
-    elapsed = response.elapsed
+    elapsed, signed = response.elapsed, response.signed
     answers: list[Response] = []
     held: Any = None
     for request, part in zip(requests, parts, strict=True):
@@ -131,7 +131,11 @@ def _open(response: Response, requests: Sequence[Request]) -> list[Response]:
                     body["permissions"] = held
                 else:
                     held = permissions
-        answers.append(Response(status, _Headers(headers, whole), body, request, elapsed=elapsed))
+        answers.append(
+            Response(
+                status, _Headers(headers, whole), body, request, elapsed=elapsed, signed=signed
+            )
+        )
     return answers
 
 

@@ -104,6 +104,7 @@ class Response(NamedTuple):
     counts how often the request was sent before, and may have been carried out then; ``url``
     is where the answer came from, after redirects. ``elapsed`` is how long this attempt took,
     in seconds: from when the request was sent until its answer was here, redirects included.
+    ``signed``: whether the request had credentials.
     """
 
     status: int
@@ -114,6 +115,7 @@ class Response(NamedTuple):
     repeated: int = 0
     url: str = ""
     elapsed: float = 0.0
+    signed: bool = False
 
     def __repr__(self) -> str:  # without the body, which may be anything
         return f"Response({self.status}, {self.request!r})"

@@ -7,7 +7,7 @@ and its opposite finds everything, which is then deleted: such names are refused
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 
 #: The transforms of moments in Django: they come last, or before another lookup.
 MOMENT_PARTS = frozenset(
@@ -123,3 +123,8 @@ def _swapped(lookup: str) -> set[str]:
 def _doubled(lookup: str) -> set[str]:
     """The lookup with one of its letters typed twice."""
     return {lookup[:i] + lookup[i] + lookup[i:] for i in range(len(lookup))}
+
+
+def nearest_names(name: str, names: Iterable[str]) -> list[str]:
+    """Up to three of the names that somebody may have meant; none that is private."""
+    return get_close_matches(name, [one for one in names if not one.startswith("_")], 3, 0.6)

@@ -31,7 +31,7 @@ from kinto_orm.errors import (
     ValidationError,
     described,
 )
-from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL
+from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL, Kind
 from kinto_orm.protocol.messages import Response
 
 #: Names of folders, which HTTP libraries take out of a path, and no name at all.
@@ -157,12 +157,17 @@ _MISSING: dict[str, type[NotFound]] = {
 }
 
 
+def kind_of(uri: str) -> Kind | None:
+    """What kind of object a URI is of; ``None`` for a list, and for all else."""
+    path = uri.strip("/").split("/")
+    ours = uri.startswith("/") and len(path) % 2 == 0
+    return BY_PLURAL.get(path[-2]) if ours else None
+
+
 def error_for(response: Response) -> ResponseError:
     """The exception that says what this response means."""
     status, request = response.status, response.request
-    path = request.uri.strip("/").split("/")
-    ours = request.uri.startswith("/") and len(path) % 2 == 0
-    kind = BY_PLURAL.get(path[-2]) if ours else None
+    kind = kind_of(request.uri)
     if status == 404:
         details = response.body.get("details") if isinstance(response.body, dict) else None
         named = details.get("resource_name") if isinstance(details, dict) else None

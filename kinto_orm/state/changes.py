@@ -65,11 +65,11 @@ class Changes:
             yield "  - data: every field that was not loaded"
         for path, (before, after) in self.data.items():
             if before is NOTHING:
-                yield f"  + data.{path} = {_short(after)}"
+                yield f"  + data.{path} = {short(after)}"
             elif after is NOTHING:
-                yield f"  - data.{path} = {_short(before)}"
+                yield f"  - data.{path} = {short(before)}"
             else:
-                yield f"  ~ data.{path}: {_short(before)} → {_short(after)}"
+                yield f"  ~ data.{path}: {short(before)} → {short(after)}"
         for name, (added, taken) in self.permissions.items():
             edits = [f"+{one}" for one in added] + [f"-{one}" for one in taken]
             yield f"  ~ permissions.{attribute_name(name)}: {' '.join(edits) or 'nobody'}"
@@ -89,6 +89,7 @@ def compare(
     return found
 
 
-def _short(value: Any, width: int = 72) -> str:
+def short(value: Any, width: int = 72) -> str:
+    """A value as Python writes it, cut where it is too long."""
     text = repr(value)
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from operator import is_
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
+from kinto_orm.protocol.ids import quoted
 from kinto_orm.state.comparison import settle
 from kinto_orm.state.values import (
     Attributes,
@@ -30,6 +31,10 @@ from kinto_orm.state.values import (
     thawed,
 )
 
+if TYPE_CHECKING:
+    from kinto_orm.protocol.kinds import Kind
+    from kinto_orm.state.identity import Identity
+
 #: Values that tell by themselves that the field is there, and that nobody can change.
 _GIVEN = ATOMS - {type(None)}
 
@@ -42,6 +47,12 @@ class Origin(Partial, Protocol):
         """Whether nothing was loaded of it yet."""
 
     def _load_data(self) -> None: ...
+
+
+#: Of which document the data is: its kind, its parent and its id.
+Home: TypeAlias = "tuple[Kind | None, Identity | None, str]"
+
+NOWHERE: Home = (None, None, "")
 
 
 @exported
@@ -59,13 +70,16 @@ class Data(Attributes, MutableMapping[str, Any]):
 
     #: Two dicts: the fields, and what was loaded. They are the same one until a field is
     #: changed. An object or list that is still the one that was loaded is copied before it is
-    #: given out: the document compares with it.
-    _held: list[dict[str, Any]]
+    #: given out: the document compares with it. After them come the kind, the parent and the id
+    #: of the document, for errors to name: with the document itself it would be a circle.
+    _held: list[Any]
     #: Where fields come from that are not here; ``None`` where there are no others.
     _origin: Origin | None
 
-    def __init__(self, fields: dict[str, Any], origin: Origin | None = None) -> None:
-        _put_held(self, [fields, fields])
+    def __init__(
+        self, fields: dict[str, Any], origin: Origin | None = None, home: Home = NOWHERE
+    ) -> None:
+        _put_held(self, [fields, fields, *home])
         set_origin(self, origin)
 
     def __getattribute__(self, name: str) -> Any:
@@ -78,6 +92,12 @@ class Data(Attributes, MutableMapping[str, Any]):
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
+
+    def _whose(self) -> str:
+        kind, parent, id = _held_of(self)[2:]
+        if kind is None:
+            return "these fields"
+        return f"{parent.uri if parent is not None else ''}/{kind.plural}/{quoted(id)}"
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -193,11 +213,13 @@ class Data(Attributes, MutableMapping[str, Any]):
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"fields": thawed(fields_in(self)), "origin": _origin_of(self)}
+        home = tuple(_held_of(self)[2:])
+        return {"fields": thawed(fields_in(self)), "origin": _origin_of(self), "home": home}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Pickles of 0.1 call the origin "source".
-        Data.__init__(self, state["fields"], state.get("origin", state.get("source")))
+        origin = state.get("origin", state.get("source"))
+        Data.__init__(self, state["fields"], origin, state.get("home", NOWHERE))
 
 
 _ATTRIBUTES = frozenset(dir(Data))
@@ -241,13 +263,14 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
 
 def _own(data: Data) -> dict[str, Any]:
     """The fields, to be changed."""
-    held: list[dict[str, Any]] = _held_of(data)
+    held: list[Any] = _held_of(data)
     while held[0] is held[1]:
         loaded = held[1]
         fields = dict(loaded)
         if held[0] is loaded:
             held[0] = fields
-    return held[0]
+    own: dict[str, Any] = held[0]
+    return own
 
 
 def _given_out(data: Data, name: str) -> Any:
@@ -269,7 +292,7 @@ def _given_out(data: Data, name: str) -> Any:
 
 def lend(data: Data, fields: dict[str, Any]) -> None:
     """Let the data hold these instead, for as long as they are only read."""
-    _held_of(data)[:] = (fields, fields)
+    _held_of(data)[:2] = (fields, fields)
 
 
 def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> None:
@@ -277,10 +300,10 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
 
     Objects and lists that were given out stay the same objects.
     """
-    held: list[dict[str, Any]] = _held_of(data)
-    fields, loaded = held
+    held: list[Any] = _held_of(data)
+    fields, loaded = held[:2]
     if _is_untouched(fields, expected):  # as with most answers
-        held[:] = (answer, answer)
+        held[:2] = (answer, answer)
         if fields is loaded or _is_untouched(fields, expected):
             return
         since, held[0] = held[0], fields  # another thread edited them in between

@@ -19,7 +19,7 @@ from kinto_orm.errors import DeletedError, NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, fields_in, lend, set_origin
+from kinto_orm.state.data import Data, Home, fields_in, lend, set_origin
 from kinto_orm.state.identity import Identity, ServerConnection
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
@@ -134,7 +134,7 @@ class Document(Identity):
         """
         if self._data is None:
             partly = self._status is Status.REFERENCE or self._coverage.only is not None
-            data = Data(self._baseline, self if partly else None)
+            data = Data(self._baseline, self if partly else None, self._home)
             if self._data is None:  # two threads should get the same one
                 self._data = data
         return self._data
@@ -147,11 +147,15 @@ class Document(Identity):
         if self._in_part():
             raise not_all_loaded(self.uri)
         if self._data is None:
-            self._data = Data(fields)
+            self._data = Data(fields, home=self._home)
         else:
             lend(self._data, fields)
             set_origin(self._data, None)
         self._replaced = True
+
+    @property
+    def _home(self) -> Home:
+        return self.kind, self._parent, self._id
 
     def to_dict(self) -> dict[str, Any]:
         """A copy of the fields as plain dicts and lists, with ``id`` and ``last_modified``.
@@ -296,7 +300,7 @@ class Document(Identity):
         other = self._twin()
         other._baseline = thawed(self._baseline)
         if self._data is not None:
-            other._data = Data(thawed(fields_in(self._data)))
+            other._data = Data(thawed(fields_in(self._data)), home=self._home)
             other._mark_origin()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)

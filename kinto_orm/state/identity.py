@@ -64,10 +64,12 @@ class Identity:
             if hasattr(type(self), name):
                 # A property that raised an AttributeError, which says more.
                 return object.__getattribute__(self, name)
+            from kinto_orm.protocol.misspellings import nearest_names
+
+            nearest = nearest_names(name, dir(type(self)))
+            meant = f"; the nearest: {', '.join(nearest)}" if nearest else ""
             raise AttributeError(
-                f"a {type(self).__name__} has no attribute {name!r}; its fields are in .data",
-                name=name,
-                obj=self,
+                f"a {type(self).__name__} has no attribute {name!r}{meant}; its fields are in .data"
             )
 
 

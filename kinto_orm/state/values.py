@@ -15,6 +15,9 @@ from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
 
 _ABSENT = object()
 
+#: How many fields an error names.
+_NAMED = 12
+
 #: What holds other values, for ``isinstance``.
 _CONTAINER = (*OBJECT, list, tuple)
 
@@ -41,7 +44,11 @@ class Attributes:
         try:
             return self[name]  # type: ignore[index]
         except KeyError:
-            raise AttributeError(f"there is no field {name!r} here", name=name, obj=self) from None
+            raise AttributeError(no_field(self._whose(), name, self)) from None
+
+    def _whose(self) -> str:
+        """What this is, for an error to begin with."""
+        return "this object"
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
@@ -54,7 +61,7 @@ class Attributes:
         try:
             del self[name]
         except KeyError:
-            raise AttributeError(f"there is no field {name!r} here", name=name, obj=self) from None
+            raise AttributeError(no_field(self._whose(), name, self)) from None
 
 
 class Fields(Attributes, dict[str, Any]):
@@ -230,6 +237,18 @@ class Elements(list[Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Elements, (list(self),)
+
+
+def no_field(whose: str, name: str, fields: Iterable[str]) -> str:
+    """That there is no such field, and which are the nearest ones, or what there is."""
+    from kinto_orm.protocol.misspellings import nearest_names
+
+    there = list(fields)
+    nearest = nearest_names(name, there)
+    if nearest:
+        return f"{whose} has no field {name!r}; the nearest: {', '.join(nearest)}"
+    names = ", ".join(there[:_NAMED]) + (" …" if len(there) > _NAMED else "")
+    return f"{whose} has no field {name!r}; it has {names or 'none at all'}"
 
 
 def not_asked_for(path: tuple[str, ...]) -> NotLoaded:
