@@ -67,7 +67,7 @@ def test_all_collections_of_the_package_are_looked_at() -> None:
     for info in pkgutil.walk_packages(kinto_orm.__path__, "kinto_orm."):
         module = importlib.import_module(info.name)
         for value in vars(module).values():
-            if inspect.isclass(value) and value.__module__ == module.__name__:
+            if inspect.isclass(value) and value.__module__.startswith("kinto_orm"):
                 mixed_in = issubclass(value, (Mapping, Set, list))
                 if mixed_in and not value.__name__.startswith("_"):
                     found.add(value)
