@@ -17,7 +17,11 @@ from support.pages import Code, code_of
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 #: What a page needs that is not in every environment.
-NEEDS = {"manifests.rst": ["ruamel.yaml"], "coming_from_kinto_http.rst": ["kinto_http"]}
+NEEDS = {
+    "coming_from_kinto_http.rst": ["kinto_http"],
+    "manifests.rst": ["ruamel.yaml"],
+    "tables.rst": ["pandas"],
+}
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
