@@ -171,4 +171,4 @@ def as_row(change: Any) -> dict[str, Any]:
     return {"id": change.id, "last_modified": change.last_modified, "deleted": True}
 
 
-COMMANDS = (info, ls, cat, count, history)
+COMMANDS = (info, ls, cat, count, history, watch)

@@ -21,6 +21,14 @@ T = TypeVar("T")
 GRACE = 0.1
 
 
+def in_turn(driver: Driver, source: Source[T]) -> Iterator[T]:
+    """The items of a source, each page of it read when those before were used."""
+    while source.more:
+        page = source.turn(driver.run_long(source.next_page(driver.server)))
+        yield from source.items(page)
+    source.finish()
+
+
 class _Abandoned(BaseException):
     """Nobody wants the page any more that is being asked for."""
 

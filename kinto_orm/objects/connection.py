@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kinto_orm.drivers.block import Block
     from kinto_orm.objects.access import Access
     from kinto_orm.objects.accounts import Account, Accounts
+    from kinto_orm.objects.monitor import Monitor
     from kinto_orm.plans.operations import Ignored
 
 
@@ -191,6 +192,15 @@ class Connection(Server):
         from kinto_orm.drivers.block import Block
 
         return Block(self._driver, ignore, on_conflict)
+
+    # -- Remote Settings
+
+    @property
+    def monitor(self) -> Monitor:
+        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
+        from kinto_orm.objects.monitor import Monitor
+
+        return Monitor(self)
 
     # -- accounts
 

@@ -92,7 +92,7 @@ def announced(collection: Document) -> Steps[int | None]:
     """GET what a server announces to pollers: when the collection last changed."""
     parent = parent_of(collection)
     query = {
-        "_expected": _past_caches(),
+        "_expected": past_caches(),
         "bucket": parent.id if parent is not None else None,
         "collection": collection.id,
     }
@@ -106,7 +106,7 @@ def announced(collection: Document) -> Steps[int | None]:
     return None
 
 
-def _past_caches() -> int:
+def past_caches() -> int:
     """What is expected by nobody else: servers have it cached for a short time only."""
     return random.randrange(999_900_000_000, 10**12)
 
@@ -122,7 +122,7 @@ def fetch(
     asked = Asked(
         None if since is None else timestamp(since, "since"),
         ANY if expected is None else timestamp(expected, "expected"),
-        _is_reader(server.url),
+        is_reader(server.url),
     )
     if bust_cache and expected is not None:
         raise TypeError("expected is what a cache should have: not together with bust_cache")
@@ -136,13 +136,14 @@ def fetch(
 def _fresh(collection: Document, asked: Asked) -> Steps[int]:
     """What to expect for an answer that no cache has for long."""
     if asked.since is None or not asked.reader:
-        return _past_caches()
+        return past_caches()
     # A reader refuses to be expected to be older than what it is asked to go on from.
     when = yield from announced(collection)
     return max(asked.since, when or 0)
 
 
-def _is_reader(server_url: str) -> bool:
+def is_reader(server_url: str) -> bool:
+    """Whether a server is a reader of Remote Settings, not Kinto itself."""
     return int(server_url.rpartition("/v")[2]) >= READERS
 
 

@@ -16,7 +16,7 @@ from kinto_orm.errors import (
     ReviewRefused,
     ValidationError,
 )
-from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.effects import Sleep, Steps
 from kinto_orm.plans.objects import Timestamp, checked, conflict, envelope, match
 from kinto_orm.plans.server import Server, User
 from kinto_orm.protocol.encoding import encode
@@ -46,6 +46,7 @@ COMMENTS: Mapping[str, str] = {
     "request": "last_editor_comment",
     "decline": "last_reviewer_comment",
     "rollback": "last_editor_comment",
+    "approve": "last_editor_comment",  # where who edits publishes, too
 }
 
 #: The plugin's own, where a server does not say.
@@ -129,6 +130,63 @@ def ways(server: Server, collection: Document) -> Steps[Ways]:
     raise CapabilityMissing(
         f"{server.url} has no review of {collection.uri}, only of {named or 'nothing'}"
     )
+
+
+#: The roles that collections have in a review.
+ROLES = ("source", "preview", "destination")
+
+
+def role(server: Server, collection: Document, name: str) -> Steps[tuple[str, str] | None]:
+    """The bucket and the collection that have a role in the review of one; ``None`` if none has.
+
+    Of what is edited, and as well of its preview and of what is published.
+    """
+    yield from server.requires("signer")
+    bucket = yield from server.real_id(_bucket_of(collection))
+    for resource in (yield from server.capabilities())["signer"].get("resources", ()):
+        for known in filter(None, map(resource.get, ROLES)):
+            if known["bucket"] == bucket and known.get("collection") in (None, collection.id):
+                found = resource.get(name)
+                if not found:
+                    return None
+                return found["bucket"], found.get("collection") or collection.id
+    raise CapabilityMissing(f"{server.url} has no review of {collection.uri}")
+
+
+def publishing_step(how: Ways) -> str:
+    """The step that publishes, as far as one person can."""
+    return "request" if how.settings["to_review_enabled"] else "approve"
+
+
+def check_wait(status: Any, timeout: Any, interval: Any) -> None:
+    """Refuse to wait for what cannot be, or with what is no time."""
+    if status not in (EDITED, ASKED, SIGNED):
+        raise ValueError(f"the status of a review is {EDITED}, {ASKED} or {SIGNED}, not {status!r}")
+    for name, value in (("timeout", timeout), ("interval", interval)):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not value > 0:
+            raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+
+
+def wait(
+    collection: Document, state: ReviewState, status: str, timeout: float, interval: float
+) -> Steps[None]:
+    """GET the collection again and again until its review is there; else a ``TimeoutError``."""
+    waited = 0.0
+    while True:
+        response = checked((yield Request("GET", collection.uri)))
+        state.hold(response)
+        if state.status == status:
+            return
+        waited += response.elapsed or 0
+        if waited >= timeout:
+            raise TimeoutError(
+                f"the review of {collection.uri} is {state.status!r} and not {status!r} after "
+                f"{timeout:g} seconds"
+            )
+        pause = min(interval, timeout - waited)
+        yield Sleep(pause)
+        waited += pause
 
 
 def _bucket_of(collection: Document) -> str:

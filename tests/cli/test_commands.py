@@ -329,3 +329,20 @@ def test_ctrl_c_ends_any_command_quietly(shell: Any, ctrl_c: Any) -> None:
     time.sleep(1.5)
     code, out, err = ctrl_c(waiting)
     assert (code, out, err) == (130, "", "")
+
+
+def test_changes_are_watched_until_ctrl_c(shell: Any, ctrl_c: Any, filled: Connection) -> None:
+    goods = filled.bucket("shop").collection("goods")
+    process = shell.start("watch", "shop/goods", "--interval", "0.1")
+    assert "Watching" in process.stderr.readline()
+    time.sleep(1)
+    goods.create_record({"n": 9}, id="new")
+    assert json.loads(process.stdout.readline())["n"] == 9
+    goods.record("new").delete()
+    gone = json.loads(process.stdout.readline())
+    assert (gone["id"], gone["deleted"]) == ("new", True)
+    assert ctrl_c(process) == (0, "", "")
+    since = str(goods.records.timestamp - 1)
+    process = shell.start("watch", "shop/goods", "--interval", "0.1", "--since", since, "-q")
+    assert json.loads(process.stdout.readline())["id"] == "new"
+    assert ctrl_c(process) == (0, "", "")

@@ -1,0 +1,160 @@
+"""The monitor of a Remote Settings server: which collections there are, and when they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from kinto_orm.errors import InvalidResponse
+from kinto_orm.plans import changesets
+from kinto_orm.plans.changesets import MONITOR, Answered
+from kinto_orm.plans.effects import Steps, gathered
+from kinto_orm.plans.entries import Entry
+from kinto_orm.plans.objects import checked
+from kinto_orm.plans.server import Server
+from kinto_orm.plans.sources import Page, Source
+from kinto_orm.plans.watches import Watch
+from kinto_orm.protocol.ids import check_id
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION
+from kinto_orm.protocol.messages import Request
+from kinto_orm.protocol.queries import encode_query
+from kinto_orm.protocol.replies import is_id, is_timestamp
+
+M = TypeVar("M", bound="MonitorBase")
+
+
+class MonitorEntry(Entry):
+    """One collection: ``bucket`` and ``collection``, their ids, and ``last_modified``, when it
+    last changed, in milliseconds."""
+
+    if TYPE_CHECKING:
+        id: str
+        bucket: str
+        collection: str
+        last_modified: int
+
+
+@attrs.frozen(eq=False, repr=False)
+class MonitorBase:
+    """What is known of a monitor without a request."""
+
+    connection: Any
+    _wanted: Mapping[str, str] = attrs.field(factory=dict)
+
+    def filter(self: M, *, bucket: str | None = None, collection: str | None = None) -> M:
+        """Just the collections of a bucket, or those with an id. No request."""
+        wanted = dict(self._wanted)
+        for kind, id in ((BUCKET, bucket), (COLLECTION, collection)):
+            if id is not None:
+                wanted[kind.name] = check_id(id, kind.name)
+        return attrs.evolve(self, wanted=wanted)
+
+    def __repr__(self) -> str:
+        only = "".join(f" {name}={id}" for name, id in self._wanted.items())
+        return f"<Monitor of {self.connection.server_url}{only}>"
+
+
+def read(server: Server, wanted: Mapping[str, str]) -> Steps[list[MonitorEntry]]:
+    """GET what is announced, the latest change first."""
+    rows = yield from _rows(server, wanted, None)
+    return [MonitorEntry(row) for row in sorted(rows or (), key=_when, reverse=True)]
+
+
+def _rows(
+    server: Server, wanted: Mapping[str, str], unless: int | None
+) -> Steps[list[dict[str, Any]] | None]:
+    """The rows; ``None`` where nothing changed since they were dated ``unless``."""
+    headers = {}
+    if changesets.is_reader(server.url):
+        path, key = f"{MONITOR}/changeset", "changes"
+        query: dict[str, Any] = {"_expected": changesets.past_caches()}
+    else:
+        yield from server.requires("changes")
+        path, key, query = f"{MONITOR}/records", "data", {}
+        if unless is not None:
+            headers = {"If-None-Match": f'"{unless}"'}
+    response = yield Request("GET", path, encode_query({**query, **wanted}), headers)
+    if response.status == 304:
+        return None
+    body = checked(response).body
+    rows = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not all(map(_is_entry, rows)):
+        raise InvalidResponse(response, "the answer is not that of a monitor")
+    return [row for row in rows if not row.get("deleted") and wanted.items() <= row.items()]
+
+
+def _is_entry(row: Any) -> bool:
+    if not isinstance(row, dict) or not is_timestamp(row.get("last_modified")):
+        return False
+    return row.get("deleted") is True or (is_id(row.get("bucket")) and is_id(row.get("collection")))
+
+
+def _when(row: Mapping[str, Any]) -> int:
+    when: int = row["last_modified"]
+    return when
+
+
+class Changesets(Source[Any]):
+    """The changesets of all collections that are announced, some at a time.
+
+    ``collection_of`` makes a reference of an entry, ``made_of`` a changeset of an answer.
+    """
+
+    def __init__(self, monitor: MonitorBase, wanted: Mapping[str, str], workers: int) -> None:
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise ValueError(f"workers is how many are read at the same time, not {workers!r}")
+        self._connection, self._wanted, self._workers = monitor.connection, wanted, workers
+        self._left: list[MonitorEntry] | None = None
+
+    @property
+    def more(self) -> bool:
+        return self._left is None or bool(self._left)
+
+    def next_page(self, server: Server) -> Steps[Page]:
+        if self._left is None:
+            self._left = yield from read(server, self._wanted)
+        entries, self._left = self._left[: self._workers], self._left[self._workers :]
+        plans = [self._read(server, entry) for entry in entries]
+        return (yield from gathered(plans, self._workers))
+
+    def _read(self, server: Server, entry: MonitorEntry) -> Steps[tuple[Any, int | None, Answered]]:
+        collection = self._connection.bucket(entry.bucket).collection(entry.collection)
+        asked = yield from changesets.fetch(server, collection, expected=entry.last_modified)
+        return collection, *asked
+
+    def made(self, page: Page) -> Iterator[tuple[Any, int | None, Answered]]:
+        return iter(page)
+
+
+class MonitorWatch(Watch):
+    """Which collections change: one request each time, conditional where that is known."""
+
+    def __init__(self, wanted: Mapping[str, str], interval: float, since: Any) -> None:
+        super().__init__(interval, since)
+        self._wanted = wanted
+        self._known: dict[tuple[str, str], int] | None = None
+
+    def _ask(self, server: Server) -> Steps[Page]:
+        newest = max(self._known.values(), default=None) if self._known else None
+        rows = yield from _rows(server, self._wanted, None if self._wanted else newest)
+        if rows is None:
+            return []
+        now = {(row["bucket"], row["collection"]): _when(row) for row in rows}
+        if self._known is None:
+            if self._since is None:
+                self._since = max(now.values(), default=0)
+                self._known = now
+                return []
+            since = self._since
+            self._known = {name: when for name, when in now.items() if when <= since}
+        known, self._known = self._known, now
+        changed = [
+            row for row in rows if known.get((row["bucket"], row["collection"])) != _when(row)
+        ]
+        self._since = max([self._since or 0, *now.values()])
+        return sorted(changed, key=_when)
+
+    def made(self, page: Page) -> Iterable[MonitorEntry]:
+        return map(MonitorEntry, page)
