@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kinto_orm.aio.history import History
     from kinto_orm.aio.review import Review
     from kinto_orm.aio.sync import CopyPlan
+    from kinto_orm.aio.watches import ChangeWatch
     from kinto_orm.files.uploads import Attachable
     from kinto_orm.plans.operations import Ignored
 
@@ -246,6 +247,27 @@ class Collection(CollectionSchemas, Resource):
             changesets.fetch(driver.server, self, since, expected, bust_cache)
         )
         return Changeset(self, asked, *answered)
+
+    def watch(
+        self, interval: float = 10, since: int | str | datetime | None = None
+    ) -> ChangeWatch[Record]:
+        """What changes in the collection, as it comes: :class:`Record` and :class:`Tombstone` s.
+
+        An iterator without an end; leave the loop, and nothing is left running. ``since`` is
+        a moment as :meth:`Listing.changes` takes one, ``None`` is now. ``interval``: how many
+        seconds to pause between two questions, a tenth more or less. Each is one conditional
+        HEAD, or for ten seconds after a change one GET of what changed. Everything is given at
+        least once; ``timestamp`` of the iterator tells where to go on.
+
+        Where the server cannot answer for a while, the watch asks again, at most five minutes
+        later each time, and logs it. Readers of Remote Settings (``/v2``) are asked for what
+        they announce, and for the changeset. Raises ``ValueError`` for what is no interval or
+        no moment, and while iterating what a list raises.
+        """
+        from kinto_orm.aio.watches import ChangeWatch
+        from kinto_orm.plans.watches import watch
+
+        return ChangeWatch(self.connection._driver, watch(self, interval, since))
 
     async def validate(
         self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kinto_orm.aio.access import Access
     from kinto_orm.aio.accounts import Account, Accounts
     from kinto_orm.aio.block import Block
+    from kinto_orm.aio.monitor import Monitor
     from kinto_orm.plans.operations import Ignored
 
 
@@ -206,6 +207,15 @@ class Connection(Server):
         from kinto_orm.aio.block import Block
 
         return Block(self._driver, ignore, on_conflict)
+
+    # -- Remote Settings
+
+    @property
+    def monitor(self) -> Monitor:
+        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
+        from kinto_orm.aio.monitor import Monitor
+
+        return Monitor(self)
 
     # -- accounts
 

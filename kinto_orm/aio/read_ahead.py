@@ -156,6 +156,21 @@ class _Pages(_Reading[T, list[T]], AsyncIterator[list[T]]):
         return items
 
 
+class _InTurn(_Reading[T, T], AsyncIterator[T]):
+    """The items of a source, each page of it read when those before were used."""
+
+    def __init__(self, driver: Driver, source: Source[T]) -> None:
+        super().__init__(driver, source)
+        self._items: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._items:
+                return item
+            page = await self._turn()
+            self._items = iter(self._source.items(page))
+
+
 class Mapped(AsyncIterator[T]):
     """What a function makes of the items of another iterator."""
 
@@ -169,6 +184,11 @@ class Mapped(AsyncIterator[T]):
 def each(driver: Driver, source: Source[T]) -> _Each[T]:
     """The items of a source, one after another."""
     return _Each(driver, source)
+
+
+def in_turn(driver: Driver, source: Source[T]) -> _InTurn[T]:
+    """The items of a source, each page of it read when those before were used."""
+    return _InTurn(driver, source)
 
 
 def pages(driver: Driver, source: Source[T]) -> _Pages[T]:

@@ -155,6 +155,59 @@ class Review:
         """Sign anew what is published, such as before a certificate runs out."""
         return await self._take("resign", None, if_match)
 
+    async def publish(self, message: str | None = None, *, if_match: Timestamp = None) -> Review:
+        """Have what was changed published, as far as one person can.
+
+        :meth:`approve` where the server asks for no second person, else :meth:`request`.
+        """
+        driver = self.collection.connection._driver
+        how = await driver.run(reviewing.ways(driver.server, self.collection))
+        return await self._take(reviewing.publishing_step(how), message, if_match)
+
+    async def wait(
+        self, status: str = "signed", timeout: float = 60, interval: float = 1
+    ) -> Review:
+        """Wait until the review has a status: one GET, and another one each ``interval`` seconds.
+
+        Raises ``TimeoutError`` where it is another one after ``timeout`` seconds.
+        """
+        reviewing.check_wait(status, timeout, interval)
+        driver = self.collection.connection._driver
+        await driver.run_long(
+            reviewing.wait(self.collection, self._state, status, timeout, interval)
+        )
+        return self
+
+    # -- the collections
+
+    @property
+    def source(self) -> Asked[Collection]:
+        """The collection that is edited: a reference.
+
+        This and the next two ask once for each connection what the server offers, and can be
+        asked of any of the three. Raises :class:`CapabilityMissing` without a review of them.
+        """
+        return self._role("source")
+
+    @property
+    def preview(self) -> Asked[Collection | None]:
+        """The collection that shows changes under review; ``None`` where there is none."""
+        return self._role("preview")
+
+    @property
+    def destination(self) -> Asked[Collection]:
+        """The collection that is published."""
+        return self._role("destination")
+
+    def _role(self, name: str) -> Asked[Any]:
+        return Asked(f"review.{name}", lambda: self._found(name))
+
+    async def _found(self, name: str) -> Collection | None:
+        connection = self.collection.connection
+        driver = connection._driver
+        found = await driver.run(reviewing.role(driver.server, self.collection, name))
+        return None if found is None else connection.bucket(found[0]).collection(found[1])
+
     async def refresh(self) -> Review:
         """Ask for the state anew: one GET."""
         await self.collection.connection._driver.run(reviewing.read(self.collection, self._state))

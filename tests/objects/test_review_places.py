@@ -32,7 +32,7 @@ def test_it_is_waited_until_a_review_is_there(pg_server: WatchedServer) -> None:
     collection = ann.create_bucket("source").create_collection("c")
     collection.create_record({"n": 1})
     collection.review.request("please")
-    with pytest.raises(TimeoutError, match="'to-review' and not 'signed' after 0.3 seconds"):
+    with pytest.raises(TimeoutError, match=r"'to-review' and not 'signed' after 0\.3 seconds"):
         collection.review.wait("signed", timeout=0.3, interval=0.1)
     reviewers = ann.bucket("source").groups["c-reviewers"]
     reviewers.members += "account:rob"

@@ -1,0 +1,64 @@
+"""The monitor of a Remote Settings server: its collections, and when they changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import attrs
+
+from kinto_orm.aio.changesets import Changeset
+from kinto_orm.aio.read_ahead import Mapped, in_turn
+from kinto_orm.plans import monitors
+from kinto_orm.plans.monitors import MonitorBase, MonitorEntry
+
+if TYPE_CHECKING:
+    from kinto_orm.aio.watches import ChangeWatch
+
+
+@attrs.frozen(eq=False, repr=False)
+class Monitor(MonitorBase):
+    """The collections that a server announces, lazily, the latest change first.
+
+    Each has ``bucket`` and ``collection``, the ids, and ``last_modified`` in milliseconds.
+    Iterating makes one GET. Needs the capability ``changes``, or a reader of Remote Settings
+    (a ``server_url`` with ``/v2``); else it raises :class:`CapabilityMissing`. See the
+    documentation of kinto-changes.
+    """
+
+    async def __aiter__(self) -> AsyncIterator[MonitorEntry]:
+        driver = self.connection._driver
+        for entry in await driver.run(monitors.read(driver.server, self._wanted)):
+            yield entry
+
+    async def to_dicts(self) -> list[dict[str, Any]]:
+        """All entries as plain dicts: one GET."""
+        return [entry.to_dict() async for entry in self]
+
+    def changesets(self, workers: int = 4) -> AsyncIterator[Changeset]:
+        """The changesets of all of them, ``workers`` at a time, each as new as announced.
+
+        An iterator that holds no more than ``workers`` of them. One GET, and one for each
+        collection. Raises what :meth:`Collection.changeset` does, at the first that fails.
+        """
+        source = monitors.Changesets(self, self._wanted, workers)
+        found = in_turn(self.connection._driver, source)
+        return Mapped(found, lambda one: Changeset(one[0], one[1], *one[2]))
+
+    def watch(
+        self, interval: float = 10, since: int | str | datetime | None = None
+    ) -> ChangeWatch[MonitorEntry]:
+        """The entries of collections that change, as they come; see :meth:`Collection.watch`.
+
+        One GET each time, conditional where the server is Kinto itself.
+        """
+        from kinto_orm.aio.watches import ChangeWatch
+
+        watch = monitors.MonitorWatch(self._wanted, interval, since)
+        return ChangeWatch(self.connection._driver, watch)
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("this is read with requests: write async for")
