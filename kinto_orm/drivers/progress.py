@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from kinto_orm.extras import extra
@@ -24,3 +25,15 @@ def taken(wanted: Iterable[T], progress: bool = False) -> Callable[[], T | None]
     """A function that gives one after another of these, then ``None``; see :func:`tracked`."""
     left = iter(tracked(iter(wanted), progress))
     return lambda: next(left, None)
+
+
+@contextlib.contextmanager
+def counted(progress: bool) -> Iterator[Callable[[int], object]]:
+    """A function that is told how many more there are, with a bar if ``progress`` is asked for."""
+    if not progress:
+        yield int
+        return
+    with extra("progress", "progress=True", "tqdm"):
+        from tqdm.auto import tqdm
+    with tqdm(unit=" objects") as bar:
+        yield bar.update

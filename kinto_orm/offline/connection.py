@@ -31,7 +31,7 @@ class MirrorConnection(Connection):
     def __repr__(self) -> str:
         return f"<mirror of {self.server_url} in {self._driver.kept.file.path}>"
 
-    def with_options(self, **overrides: Any) -> Connection:
+    def with_options(self, **overrides: Any) -> MirrorConnection:
         """The same mirror with other options: ``safe`` and ``page_size``; the rest is for
         what goes to the server."""
         other = MirrorConnection(self._online.with_options(**overrides), self._driver)

@@ -24,7 +24,8 @@ T = TypeVar("T")
 class Here(Server):
     """What a mirror says of itself, as a server would: it takes batches of any length."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, online: Server | None = None) -> None:
+        self.online = online
         super().__init__(
             url,
             {
@@ -33,6 +34,13 @@ class Here(Server):
                 "capabilities": {},
             },
         )
+
+    def capabilities(self) -> Steps[dict[str, Any]]:
+        """Where files are is the server's to say, if it was asked already."""
+        said = None if self.online is None else self.online.said
+        known = dict((said or {}).get("capabilities", {}))
+        return {name: known[name] for name in ("attachments",) if name in known}
+        yield
 
     def requires(self, capability: str) -> Steps[None]:
         raise CapabilityMissing(
@@ -94,7 +102,8 @@ class FileDriver(Driver):
 
     def __init__(self, kept: Kept, batches: BatchDriver) -> None:
         self._online: Driver = kept.remote.connection._driver
-        super().__init__(self._online.transport, Here(kept.remote.connection.server_url))
+        here = Here(kept.remote.connection.server_url, self._online.server)
+        super().__init__(self._online.transport, here)
         self.kept = kept
         self.batches = batches
         self.readings = Readings()
@@ -134,6 +143,11 @@ class FileDriver(Driver):
         """The answer to a request, from the file where that has it."""
         if request.uri.startswith(f"{self.kept.uri}/records"):
             change = request.method not in READING
+            if change and self.kept.trust is not None:
+                raise CapabilityMissing(
+                    f"{self.kept.uri} is kept as it was signed, for reading only: write to the "
+                    "server's own collection"
+                )
             file = self.kept.file
             with file.writing() if change else file.reading() as database:
                 return self.kept.answers(database).answer(request)

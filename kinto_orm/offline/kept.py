@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import attrs
@@ -45,8 +46,10 @@ class Kept:
     remote: Collection
     filters: Pairs
     local: Collection = attrs.field(init=False)
-    verify: Any = None
-    attachments: Any = None
+    #: Whose signature has to hold, where only what is signed is taken.
+    trust: Any = None
+    #: Where the files of the records are kept, if they are.
+    folder: Path | None = None
 
     @classmethod
     def register(cls, file: File, remote: Collection, pairs: Pairs, indexed: Sequence[str]) -> Kept:

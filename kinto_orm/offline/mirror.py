@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from kinto_orm.drivers.block import Block
-from kinto_orm.errors import BatchError, Conflict
+from kinto_orm.drivers.progress import counted
+from kinto_orm.errors import (
+    BatchError,
+    Conflict,
+    InvalidResponse,
+    RateLimited,
+    ServerError,
+    TransportError,
+)
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.listing import Listing
 from kinto_orm.offline.connection import MirrorConnection
@@ -19,12 +30,15 @@ from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.report import Pending, Report, conflicts_of
 from kinto_orm.offline.settling import KeptConflict
 from kinto_orm.offline.syncing import DIRECTIONS, sync
+from kinto_orm.offline.verified import Trust, seed
 from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.listing import place_of
 from kinto_orm.plans.operations import Ignored
 from kinto_orm.protocol.filters import check_field
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.places import resettled
+
+logger = logging.getLogger("kinto_orm")
 
 
 class Mirror:
@@ -43,15 +57,29 @@ class Mirror:
     def __repr__(self) -> str:
         return f"<Mirror {self._file.path}>"
 
-    def keep(self, what: Collection | Listing[Any], *, index: Iterable[str] = ()) -> Collection:
+    def keep(
+        self,
+        what: Collection | Listing[Any],
+        *,
+        index: Iterable[str] = (),
+        verify: bool = False,
+        attachments: str | os.PathLike[str] | None = None,
+        **trust: Any,
+    ) -> Collection:
         """Keep a collection in the file, or a part of it: ``keep(collection.records.filter(…))``.
 
         Returns the same collection as it lives here: its records are read and written in the
         file, its own data and permissions are those of the last sync, and what it does besides
         goes to the server. No request. After a restart, keep the same again; another part is
         read anew by the next sync. ``index``: the fields that ``filter()`` finds quickly.
+
+        ``verify=True`` is for reading only: it takes changesets whose signature holds, in whole,
+        and needs to know whom to trust: ``public_key`` or ``root`` (``chain``, ``signer``), see
+        :meth:`Changeset.verify` (extra ``signatures``). ``attachments`` is a folder of its own,
+        where ``sync()`` keeps the files of the records by their hash, and no others.
         """
         collection, pairs = _part(what)
+        trusted = _trust(verify, trust, pairs)
         if isinstance(collection.connection, MirrorConnection):
             raise TypeError(f"{collection.uri} is kept already: keep the connection's own one")
         fields = [index] if isinstance(index, str) else list(index)
@@ -60,6 +88,8 @@ class Mirror:
         kept = Kept.register(
             self._file, collection, pairs, [field.replace("__", ".") for field in fields]
         )
+        kept.trust = trusted
+        kept.folder = None if attachments is None else Path(attachments)
         driver = FileDriver(kept, self._batches)
         connection = MirrorConnection(collection.connection, driver)
         kept.local = resettled(collection, connection)
@@ -102,6 +132,7 @@ class Mirror:
         collection: Collection | None = None,
         direction: str = "both",
         on_conflict: OnConflict = None,
+        progress: bool = False,
         *,
         republish: bool = False,
     ) -> Report:
@@ -115,8 +146,10 @@ class Mirror:
         Raises what the network and the server raise; :class:`BatchError`, after all else went,
         for records that the server refuses; and a :class:`Conflict` of the whole collection
         where the server was emptied or restored: ``republish=True`` then sends what is here
-        again. Requests, for each collection: one where nothing changed; else one for each page,
-        one that counts, and one for each ``batch_max_requests`` writes.
+        again. ``progress=True`` shows a bar (extra ``progress``).
+
+        Requests, for each collection: one where nothing changed; else one for each page, one
+        that counts, and one for each ``batch_max_requests`` writes.
         """
         if direction not in DIRECTIONS:
             names = ", ".join(map(repr, DIRECTIONS))
@@ -126,23 +159,49 @@ class Mirror:
         done: list[tuple[Kept, Tally]] = []
         refused: list[tuple[Any, Exception]] = []
         anew: list[Conflict] = []
-        for kept in wanted:
-            tally = Tally(kept.begin_sync())
-            done.append((kept, tally))
-            driver = kept.remote.connection._driver
-            steps = sync(kept, driver.server, tally, direction, on_conflict, republish)
-            try:
-                refused += driver.run_long(steps)
-            except Conflict as error:  # of one collection: the others go on
-                anew.append(error)
-            finally:
-                kept.renew()
+        with counted(progress) as advance:
+            for kept in wanted:
+                tally = Tally(kept.begin_sync(), advance)
+                done.append((kept, tally))
+                driver = kept.remote.connection._driver
+                steps = sync(kept, driver.server, tally, direction, on_conflict, republish)
+                try:
+                    refused += driver.run_long(steps)
+                except Conflict as error:  # of one collection: the others go on
+                    anew.append(error)
+                finally:
+                    kept.renew()
         report = Report(done)
         if refused:
             raise BatchError(report.pushed, refused)
         if anew:
             raise anew[0]
         return report
+
+    def watch(self, interval: float = 60, on_conflict: OnConflict = None) -> Iterator[Report]:
+        """Sync now, and again every ``interval`` seconds; an iterator of reports without an end.
+
+        A network or a server that fails is tried again after the next interval, without a
+        report. Anything else that :meth:`sync` raises ends it.
+        """
+        while True:
+            try:
+                report = self.sync(on_conflict=on_conflict)
+            except (TransportError, ServerError, RateLimited, InvalidResponse) as error:
+                logger.info("%r: no sync, again in %s s: %s", self, interval, error)
+            else:
+                yield report
+            time.sleep(interval)
+
+    def seed(self, collection: Collection, path: str | os.PathLike[str]) -> int:
+        """Begin with the records of a file instead of an empty collection; how many there are.
+
+        A JSON file ``{"data": […], "timestamp": n}``, such as a dump of Remote Settings, or a
+        saved changeset. What changed since comes with the next sync, which verifies all of it
+        where that was asked for. ``ValueError`` for any other file, and for a collection that
+        has records here already. No request.
+        """
+        return seed(self._found(collection), Path(path))
 
     # -- batches, and the end
 
@@ -168,6 +227,22 @@ class Mirror:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _trust(verify: bool, trust: dict[str, Any], part: Any) -> Trust | None:
+    """Whom to trust, or ``None`` where nothing is verified."""
+    unknown = trust.keys() - {"public_key", "root", "chain", "signer"}
+    if unknown:
+        raise TypeError(f"keep() has no argument {min(unknown)!r}")
+    if not verify:
+        if trust:
+            raise TypeError(f"{', '.join(trust)}: only together with verify=True")
+        return None
+    if (trust.get("public_key") is None) == (trust.get("root") is None):
+        raise TypeError("verify=True needs to know whom to trust: give public_key, or root")
+    if part:
+        raise ValueError("what is signed is a whole collection: a part cannot be verified")
+    return Trust(trust)
 
 
 def _part(what: Any) -> tuple[Collection, list[tuple[str, str]]]:

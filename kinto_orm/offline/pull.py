@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -24,6 +25,8 @@ class Tally:
     """What a sync did, in numbers."""
 
     number: int
+    #: Told how many more objects came or went.
+    advance: Callable[[int], Any] = int
     pulled: int = 0
     pushed: int = 0
     conflicts: int = 0
@@ -154,6 +157,7 @@ def _take(
             return taken
 
         pulled, conflicts = yield from kept.written(write)
+        tally.advance(pulled)
         tally.pulled += pulled
         tally.conflicts += conflicts
         if ended:
@@ -261,6 +265,7 @@ def _take_again(
             return _take_older(kept, rows, page, tally.number)
 
         pulled, conflicts = yield from kept.written(write)
+        tally.advance(pulled)
         tally.pulled += pulled
         tally.conflicts += conflicts
         if not pages.more:

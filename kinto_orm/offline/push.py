@@ -84,7 +84,9 @@ def _send(
     def write(rows: Rows) -> list[tuple[Record, Exception]]:
         return [one for end in ends for one in _note(rows, *end, tally)]
 
+    before = tally.pushed
     refused = yield from kept.written(write)
+    tally.advance(tally.pushed - before)
     for _, failure in refused:
         if isinstance(failure, _ENDS):
             raise failure

@@ -376,6 +376,9 @@ class Rows:
         if now is None:
             return False
         if theirs is None:
+            if not now.deleted and None in now.unanswered:
+                self.put(based_on(now, None, now.version))  # it was deleted from here
+                return False
             if not now.deleted:
                 self.mark(now, state=CONFLICT, remote="null", there=0)
                 return True
