@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import shutil
 import subprocess
@@ -76,3 +77,20 @@ def test_the_pages_at_the_top_are_good_without_sphinx() -> None:
     for page in ("README.rst", "CONTRIBUTING.rst", "SECURITY.rst", "CHANGELOG.rst"):
         settings = {"halt_level": 2, "report_level": 2, "file_insertion_enabled": False}
         core.publish_string((ROOT / page).read_text(), writer="html", settings_overrides=settings)
+
+
+def test_each_extra_and_each_package_in_it_has_its_reason_on_the_page_of_dependencies() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    page = (ROOT / "docs" / "understanding" / "dependencies.rst").read_text()
+    extras = setup["options.extras_require"]
+    assert len(extras) > 10
+    assert [name for name in extras if f"``kinto_orm[{name}]``" not in page] == []
+    wanted = [setup["options"]["install_requires"], *extras.values()]
+    packages = {
+        name
+        for line in "\n".join(wanted).split("\n")
+        if (name := re.split(r"[\[<>=~ ]", line)[0]) not in ("", "kinto_orm", "#")
+    }
+    absent = [name for name in sorted(packages) if name not in page]
+    assert absent == []
