@@ -10,7 +10,7 @@ import attrs
 from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.lists import LazyList
 from kinto_orm.errors import NotFound
-from kinto_orm.plans import conflicts, pages
+from kinto_orm.plans import conflicts, pages, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase
@@ -53,7 +53,7 @@ class Listing(ListingBase[R], LazyList[R]):
 
     async def _loaded(self, asked: R) -> R:
         # Never queued: a batch of the caller's holds writes.
-        await self.connection._driver.run(plans.refresh(ALONE, asked, only=None, params=None))
+        await self.connection._driver.run(reads.refresh(ALONE, asked, only=None, params=None))
         return asked
 
     @overload

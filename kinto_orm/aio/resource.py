@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kinto_orm.errors import NotLoaded
-from kinto_orm.plans import conflicts
+from kinto_orm.plans import conflicts, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.effects import Verb
@@ -109,8 +109,8 @@ class Resource(Document):
         nothing changed. ``only``: just these fields (dotted paths reach inwards), of which
         alone the object then knows; ``params``: further query arguments.
         """
-        options = plans.refresh_options(only, params, whole=True)
-        await self._do("refresh", plans.refresh, **options)
+        options = reads.refresh_options(only, params, whole=True)
+        await self._do("refresh", reads.refresh, **options)
         return self
 
     async def exists(self) -> bool:
@@ -119,7 +119,7 @@ class Resource(Document):
         Kinto answers 403 for a missing bucket, and for anything in it: the bucket itself
         counts as missing then, while an object in it raises :class:`Forbidden`.
         """
-        return await self._connection._driver.run(plans.exists(self))
+        return await self._connection._driver.run(reads.exists(self))
 
     async def patch(
         self: Self,

@@ -13,9 +13,9 @@ import attrs
 from kinto_orm.aio.asked import Asked
 from kinto_orm.plans import review as reviewing
 from kinto_orm.plans.effects import Verb
-from kinto_orm.plans.objects import Timestamp
 from kinto_orm.plans.review import ReviewState
 from kinto_orm.protocol.messages import ALONE
+from kinto_orm.protocol.timestamps import Timestamp
 
 if TYPE_CHECKING:
     from kinto_orm.aio.collection import Collection

@@ -10,7 +10,7 @@ import attrs
 from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
-from kinto_orm.plans import conflicts, pages
+from kinto_orm.plans import conflicts, pages, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase
@@ -51,7 +51,7 @@ class Listing(ListingBase[R], LazyList[R]):
             return self._sliced(wanted)
         asked = self._asked_for(wanted)
         # Never queued: a batch of the caller's holds writes.
-        self.connection._driver.run(plans.refresh(ALONE, asked, only=None, params=None))
+        self.connection._driver.run(reads.refresh(ALONE, asked, only=None, params=None))
         return asked
 
     @overload
@@ -68,7 +68,7 @@ class Listing(ListingBase[R], LazyList[R]):
     def __contains__(self, wanted: object) -> bool:
         """Whether an id (or an object) is there: one HEAD."""
         sought = self._sought(wanted)
-        return sought is not None and self.connection._driver.run(plans.exists(sought))
+        return sought is not None and self.connection._driver.run(reads.exists(sought))
 
     # -- at other times
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kinto_orm.exports import exported
-from kinto_orm.plans import conflicts
+from kinto_orm.plans import conflicts, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.effects import Verb
@@ -110,8 +110,8 @@ class Resource(Document):
         nothing changed. ``only``: just these fields (dotted paths reach inwards), of which
         alone the object then knows; ``params``: further query arguments.
         """
-        options = plans.refresh_options(only, params)
-        self._do("refresh", plans.refresh, **options)
+        options = reads.refresh_options(only, params)
+        self._do("refresh", reads.refresh, **options)
         return self
 
     def exists(self) -> bool:
@@ -120,7 +120,7 @@ class Resource(Document):
         Kinto answers 403 for a missing bucket, and for anything in it: the bucket itself
         counts as missing then, while an object in it raises :class:`Forbidden`.
         """
-        return self._connection._driver.run(plans.exists(self))
+        return self._connection._driver.run(reads.exists(self))
 
     def patch(
         self: Self,
@@ -160,4 +160,4 @@ class Resource(Document):
         return self._connection.safe if safe is None else safe
 
     def _load_missing(self, part: Literal["data", "permissions"]) -> None:
-        self._connection._driver.run(plans.load_missing(self, part))
+        self._connection._driver.run(reads.load_missing(self, part))

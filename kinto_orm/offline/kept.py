@@ -19,7 +19,7 @@ from kinto_orm.offline.filters import place
 from kinto_orm.offline.rows import Row, Rows
 from kinto_orm.offline.schema import CLEAN
 from kinto_orm.plans.effects import Offload, Steps
-from kinto_orm.plans.objects import load
+from kinto_orm.plans.reads import load
 from kinto_orm.state.places import Place
 from kinto_orm.state.tombstones import Tombstone
 

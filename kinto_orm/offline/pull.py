@@ -13,11 +13,11 @@ from kinto_orm.offline.kept import Fields, Kept
 from kinto_orm.offline.rows import Rows, encoded, is_tombstone, tombstone
 from kinto_orm.offline.schema import CLEAN, PENDING
 from kinto_orm.plans.effects import Envelope, Steps
-from kinto_orm.plans.objects import checked, envelope
 from kinto_orm.plans.pages import SETTLING, Pages, extent, list_timestamp
 from kinto_orm.protocol.envelopes import fits
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import PAGE_SIZE, encode_query
+from kinto_orm.protocol.replies import checked, object_of
 
 
 @attrs.define
@@ -118,7 +118,7 @@ def _begin(kept: Kept, pages: Pages, since: int | None) -> Steps[Response]:
             raise one
     checked(response)
     if answer.status not in (401, 403):  # whoever reads records may not read the collection
-        data, permissions = envelope(checked(answer))
+        data, permissions = object_of(checked(answer))
         shown = encoded(permissions) if permissions else None
         yield from kept.written(lambda rows: kept.note(rows, data=encoded(data), permissions=shown))
     found: Response = response

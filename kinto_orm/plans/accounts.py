@@ -21,11 +21,11 @@ from kinto_orm.errors import (
     ValidationError,
 )
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import checked
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.ids import check_account_id
 from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
+from kinto_orm.protocol.replies import checked
 
 #: bcrypt, with which Kinto hashes passwords, reads no more (Kinto fails).
 MAX_BYTES = 72

@@ -20,6 +20,7 @@ from kinto_orm.plans.effects import Offload, Steps
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import ALONE, Request, precondition
+from kinto_orm.protocol.replies import checked, object_of
 from kinto_orm.state.answers import accept_answer
 from kinto_orm.state.comparison import stored_alike
 from kinto_orm.state.document import (
@@ -145,7 +146,7 @@ def put_file(
     new = status_of(record) is Status.NEW
     sent = snapshot(record, pending_difference(record), True) if new else None
     response = yield Request("POST", f"{record.uri}/attachment", stream=form)
-    stored = plans.checked(response).body
+    stored = checked(response).body
     if not isinstance(stored, dict) or "size" not in stored or "hash" not in stored:
         raise InvalidResponse(response, "the answer does not describe an attachment")
     if (stored["size"], stored["hash"]) != (form.file_size, form.digest):
@@ -153,7 +154,7 @@ def put_file(
             f"{record.uri}: the server holds {stored['size']} bytes with the SHA-256 "
             f"{stored['hash']}, {form.file_size} bytes with {form.digest} were sent"
         )
-    data, permissions = plans.envelope(plans.checked((yield Request("GET", record.uri))))
+    data, permissions = object_of(checked((yield Request("GET", record.uri))))
     if sent is not None:
         accept_answer(record, data, permissions, sent=sent)
     else:
@@ -170,8 +171,8 @@ def detach(record: Document, *, safe: bool) -> Steps[None]:
     if status_of(record) is not Status.LOADED:
         raise ValueError(f"{record.uri} is not saved yet, and has no file of its own")
     yield from _look(record, {FIELD}, safe, False)
-    plans.checked((yield Request("DELETE", f"{record.uri}/attachment")))
-    data, permissions = plans.envelope(plans.checked((yield Request("GET", record.uri))))
+    checked((yield Request("DELETE", f"{record.uri}/attachment")))
+    data, permissions = object_of(checked((yield Request("GET", record.uri))))
     _take(record, data, permissions, {FIELD}, safe)
 
 
@@ -211,7 +212,7 @@ def _look(
         if _moved(record, data, ours | _edited(record, data)):
             raise error
     else:
-        data, permissions = plans.envelope(plans.checked(response))
+        data, permissions = object_of(checked(response))
     if learn:
         _take(record, data, permissions, ours, safe)
     return data

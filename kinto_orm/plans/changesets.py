@@ -13,12 +13,11 @@ import attrs
 from kinto_orm.errors import CollectionNotFound, InvalidResponse
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.listing import place_of
-from kinto_orm.plans.objects import checked
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import Request
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import is_id, is_timestamp
+from kinto_orm.protocol.replies import checked, is_id, is_timestamp
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.coverage import WHOLE
 from kinto_orm.state.document import Document, Status, status_of

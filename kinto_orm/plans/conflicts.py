@@ -9,6 +9,7 @@ from kinto_orm.errors import Conflict, NotFound, ResponseError
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import Carrier
+from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_tombstone, become_version, rebase
 from kinto_orm.state.document import Document, Status, status_of
 from kinto_orm.state.edits import (
@@ -49,7 +50,7 @@ def save(
     document: Document,
     *,
     safe: bool,
-    if_match: plans.Timestamp = None,
+    if_match: Timestamp = None,
     on_conflict: OnConflict = None,
 ) -> Steps[object]:
     """Save; where another writer is met, resolve it and save again.
@@ -66,7 +67,7 @@ def _resolving(
     carrier: Carrier,
     document: Document,
     safe: bool,
-    if_match: plans.Timestamp,
+    if_match: Timestamp,
     on_conflict: OnConflict,
 ) -> Steps[None]:
     way_back = WayBack(document)

@@ -8,6 +8,7 @@ import attrs
 
 from kinto_orm.errors import Forbidden, NotFound, PermissionsHidden
 from kinto_orm.plans import objects as plans
+from kinto_orm.plans import reads
 from kinto_orm.plans.effects import Over, Steps, Verb, gathered
 from kinto_orm.plans.replicas import Replica, load_permissions
 from kinto_orm.plans.sync import Sync, Tracked
@@ -230,5 +231,5 @@ class Copy(Sync):
 def _loaded(one: Document) -> Steps[Any]:
     """The same object as it is on the server, which shares no edits with it."""
     fresh: Document = Place.of(one).made(one.id, None)
-    yield from plans.refresh(ALONE, fresh, only=None, params=None)
+    yield from reads.refresh(ALONE, fresh, only=None, params=None)
     return fresh

@@ -1,22 +1,15 @@
-"""The verbs, as plans: generators that yield requests and are sent responses.
+"""The verbs that write one object, as plans: save, create, delete.
 
-A plan reads a document, decides what to ask the server, and tells the document what the
-answer was. It performs no input or output: whoever runs it (a connection, a batch, a dry
-run) carries the requests, and says first what the road can carry.
+A plan reads a document, decides what to ask the server, and tells the document what the answer
+was. It says first what the road to the server can carry, and performs no input or output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any, Literal
-
 from kinto_orm.errors import (
     Conflict,
     Forbidden,
-    InvalidResponse,
     NotFound,
-    NotLoaded,
     ResponseError,
 )
 from kinto_orm.plans.clashes import advice, advice_on_missing
@@ -28,31 +21,24 @@ from kinto_orm.plans.lost_replies import (
     own_delete,
     own_write,
 )
-from kinto_orm.protocol.messages import ALONE, JSON, Carrier, Request, Response, precondition
-from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import are_permissions, error_for, is_object, kind_of
-from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.plans.reads import unknown_permissions
+from kinto_orm.protocol.messages import JSON, Carrier, Request, Response, precondition
+from kinto_orm.protocol.replies import checked, error_for, is_object, object_of
+from kinto_orm.protocol.timestamps import Timestamp, timestamp
 from kinto_orm.state.answers import (
     accept_answer,
     accept_permissions,
     accept_tombstone,
-    accept_unchanged,
     become,
     version,
 )
 from kinto_orm.state.attempts import attempted, attempts_of
-from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document, Status, copied, refuse_deleted, status_of
 from kinto_orm.state.edits import (
-    Edits,
     adds_blindly,
     baseline_of,
-    baseline_permissions_of,
     check,
-    coverage_of,
     creation,
-    drop_these_edits,
-    edits_of,
     is_edited,
     pending_writes,
     permissions_are_open,
@@ -62,109 +48,6 @@ from kinto_orm.state.edits import (
 from kinto_orm.state.made import note_made
 from kinto_orm.state.values import thawed
 from kinto_orm.state.writes import Write
-
-Timestamp = int | str | datetime | None
-
-
-def load(document: Document) -> Steps[None]:
-    """GET an object for the first time it is read; what was edited before is kept."""
-    response = checked((yield Request("GET", document.uri)))
-    accept_answer(document, *envelope(response))
-
-
-def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
-    """GET the permissions of an object that came from a list.
-
-    Newer data in the answer is left alone: the next save must meet its conflict.
-    """
-    if status_of(document) is Status.REFERENCE:
-        yield from load(document)
-        shown = baseline_permissions_of(document)
-    else:
-        shown = envelope(checked((yield Request("GET", document.uri))))[1]
-    if shown is None:
-        raise unknown_permissions(document)
-    accept_permissions(document, shown)
-
-
-def unknown_permissions(document: Document) -> NotLoaded:
-    """The error for permissions of which an answer does not speak: it comes from a mirror."""
-    return NotLoaded(
-        f"the permissions of {document.uri} are not known here, only on the server; they can be "
-        "replaced as a whole (permissions.read = […])"
-    )
-
-
-def load_missing(document: Document, part: Literal["data", "permissions"]) -> Steps[None]:
-    """GET what somebody reads and nobody has loaded yet."""
-    return load(document) if part == "data" else load_permissions(ALONE, document)
-
-
-def refresh_options(
-    only: Iterable[str] | None, params: Mapping[str, Any] | None, whole: bool = False
-) -> dict[str, Any]:
-    """The options of :func:`refresh`, if they make sense: ``TypeError``, ``ValueError``."""
-    if params is not None and "_fields" in params:
-        raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
-    fields = None if only is None else _field_names(only)
-    return {"only": fields, "params": params, "whole": whole and fields is None}
-
-
-def _field_names(only: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(only, str):
-        raise TypeError(f"only is a list of field names: only=[{only!r}]")
-    names = tuple(only)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"only is a list of field names, not {names!r}")
-    for name in names:
-        if not name or "," in name:
-            raise ValueError(f"Kinto cannot be asked for a field called {name!r}")
-    return names
-
-
-def refresh(
-    carrier: Carrier,
-    document: Document,
-    only: tuple[str, ...] | None,
-    params: Mapping[str, Any] | None,
-    dropped: Edits | None = None,
-    whole: bool = False,
-) -> Steps[None]:
-    """GET, conditional where all that is asked for is held already; ``whole``: permissions, too.
-
-    Drops local edits, but for those made since it was asked for: ``dropped`` are those that
-    there were then, where it begins later than that.
-    """
-    wanted = WHOLE if only is None else Coverage(only)
-    held = status_of(document) is Status.LOADED and coverage_of(document) in (wanted, WHOLE)
-    if whole:
-        held = held and (document.permissions.known or document.permissions.hidden)
-    headers = {}
-    if held and carrier.not_modified and document.last_modified is not None:
-        headers["If-None-Match"] = f'"{document.last_modified}"'
-    asked = {**({"_fields": ",".join(only)} if only is not None else {}), **(params or {})}
-    edits = edits_of(document) if dropped is None else dropped
-    response = yield Request("GET", document.uri, encode_query(asked), headers)
-    if response.status == 304 and headers:
-        drop_these_edits(document, edits)
-        accept_unchanged(document, edits.fields, wanted)
-        return
-    data, permissions = envelope(checked(response))
-    drop_these_edits(document, edits)
-    accept_answer(document, data, permissions, sent=edits.fields, coverage=wanted)
-
-
-def exists(document: Document) -> Steps[bool]:
-    """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
-    response = yield Request("HEAD", document.uri)
-    try:
-        yield from explained(response)
-    except NotFound:
-        return False
-    # A page of a proxy, perhaps; some proxies take the ETag away.
-    if "json" not in response.headers.get("content-type", "") and response.etag is None:
-        raise InvalidResponse(response, "the answer is not about a Kinto object")
-    return True
 
 
 def save(
@@ -187,7 +70,7 @@ def _read_and_update(
         return
     asked = copied(document)  # what is edited while this one reads was not asked for
     if status_of(document) is Status.REFERENCE:
-        answer = envelope(checked((yield Request("GET", document.uri))))
+        answer = object_of(checked((yield Request("GET", document.uri))))
         for one in (document, asked):
             accept_answer(one, *answer)
     yield from _update(carrier, document, asked, safe, if_match)
@@ -199,7 +82,7 @@ def _update(
     """Send what is edited in the copy ``asked``; load the permissions that were added to."""
     if adds_blindly(asked):
         if permissions_are_open(asked):
-            shown = envelope(checked((yield Request("GET", document.uri))))[1]
+            shown = object_of(checked((yield Request("GET", document.uri))))[1]
             if shown is None:
                 raise unknown_permissions(document)
             for one in (document, asked):
@@ -231,7 +114,7 @@ def _send(
         try:
             response = yield Request(write.method, document.uri, "", headers, write.content)
             if response.status < 300:
-                answer = envelope(checked(response))
+                answer = object_of(checked(response))
         except BaseException as failure:
             note_failure(document, attempted(document, sent), failure)
             raise
@@ -286,7 +169,7 @@ def create(
         response = yield Request("GET", document.uri)
         if response.status != 200:
             raise
-        become(document, *envelope(response))
+        become(document, *object_of(response))
         return False
     note_made(document)
     return True
@@ -330,7 +213,7 @@ def delete(
             raise refusal
         accept_tombstone(document, None)
         return
-    data, _ = envelope(checked(response))
+    data, _ = object_of(checked(response))
     accept_tombstone(document, data["last_modified"])
 
 
@@ -354,41 +237,6 @@ def match(document: Document, safe: bool, if_match: Timestamp) -> dict[str, str]
     if safe and document.last_modified is not None:
         return precondition(document.last_modified)
     return {}
-
-
-def checked(response: Response) -> Response:
-    """The response if it is a success; raises what it means otherwise."""
-    if 200 <= response.status < 300:
-        return response
-    raise error_for(response)
-
-
-def explained(response: Response) -> Steps[Response]:
-    """The answer to a HEAD if it is a success; raises what it means otherwise, and why.
-
-    A HEAD has no body, and so gives no reason: what is refused for another reason than that it
-    is missing is asked for once more, with a GET, whose refusal tells.
-    """
-    if response.status >= 400 and response.status != 404 and response.body is None:
-        request = response.request
-        query = request.query
-        if kind_of(request.uri) is None:  # a list: of which a row is enough
-            query = f"{query}&_limit=1" if query else "_limit=1"
-        reason = yield Request("GET", request.uri, query, request.headers)
-        if reason.status == response.status:
-            response = reason._replace(request=request)
-    return checked(response)
-
-
-def envelope(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] | None]:
-    """``data`` and ``permissions`` of an answer about one object."""
-    body = response.body if isinstance(response.body, dict) else {}
-    data, permissions = body.get("data"), body.get("permissions")
-    if not is_object(data):
-        raise InvalidResponse(response, "the answer is not a Kinto object")
-    if permissions is not None and not are_permissions(permissions):
-        raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
-    return data, permissions
 
 
 def conflict(document: Document, response: Response) -> ResponseError:

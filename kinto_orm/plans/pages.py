@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from kinto_orm.errors import InvalidResponse
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import checked, explained
+from kinto_orm.plans.reads import explained
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import Query, encode_query
-from kinto_orm.protocol.replies import are_ids, are_timestamps
+from kinto_orm.protocol.replies import are_ids, are_timestamps, checked
 
 #: The fields without which a row is not an object.
 OBJECT = ("id", "last_modified")

@@ -5,15 +5,10 @@ from __future__ import annotations
 from kinto_orm.errors import PermissionsHidden
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lost_replies import note_failure, note_refusal, own_write
-from kinto_orm.plans.objects import (
-    Timestamp,
-    checked,
-    conflict,
-    envelope,
-    match,
-    refused,
-)
+from kinto_orm.plans.objects import conflict, match, refused
 from kinto_orm.protocol.messages import JSON, Carrier, Request
+from kinto_orm.protocol.replies import checked, object_of
+from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_answer, accept_permissions
 from kinto_orm.state.attempts import Attempt, attempted
 from kinto_orm.state.document import Document, Status, refuse_deleted, status_of
@@ -57,7 +52,7 @@ def patch(
     try:
         response = yield request
         if response.status < 300:
-            answer = envelope(checked(response))
+            answer = object_of(checked(response))
     except BaseException as failure:
         if attempt is not None:
             note_failure(document, attempt, failure)
@@ -96,7 +91,7 @@ def _guard_hidden_permissions(
         return
     shown = baseline_permissions_of(document)
     if shown is None and status_of(document) is not Status.NEW:
-        shown = envelope(checked((yield Request("GET", document.uri))))[1]
+        shown = object_of(checked((yield Request("GET", document.uri))))[1]
         if shown is not None and status_of(document) is Status.LOADED:
             accept_permissions(document, shown)
     if shown is not None and not shown:

@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 import attrs
 
 from kinto_orm.errors import NotFound
-from kinto_orm.plans import objects as plans
 from kinto_orm.plans import pages as paging
+from kinto_orm.plans import reads
 from kinto_orm.plans.batch import CountingQueue
 from kinto_orm.plans.effects import Steps, Verb, gathered
 from kinto_orm.plans.feeds import Progress
@@ -140,6 +140,6 @@ def load_permissions(server: Server, objects: Iterable[D], at_once: int = 1) -> 
 def _load_chunk(server: Server, objects: list[D]) -> Steps[list[D]]:
     queue = CountingQueue(server)
     for one in objects:
-        queue.add(Verb("load permissions", one, plans.load_permissions), (NotFound,))
+        queue.add(Verb("load permissions", one, reads.load_permissions), (NotFound,))
     yield from queue.finish()
     return [one for one, _ in queue.failed]

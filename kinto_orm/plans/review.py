@@ -17,11 +17,12 @@ from kinto_orm.errors import (
     ValidationError,
 )
 from kinto_orm.plans.effects import Sleep, Steps
-from kinto_orm.plans.objects import Timestamp, checked, conflict, envelope, match
+from kinto_orm.plans.objects import conflict, match
 from kinto_orm.plans.server import Server, User
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import Carrier, Request, Response
-from kinto_orm.protocol.replies import error_for
+from kinto_orm.protocol.replies import checked, error_for, object_of
+from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_answer
 from kinto_orm.state.document import Document, Status, refuse_deleted, status_of
 from kinto_orm.state.edits import baseline_of, fields_of
@@ -67,7 +68,7 @@ class ReviewState:
 
     def hold(self, response: Response) -> None:
         """Take what an answer about the collection says."""
-        self.fields, permissions = envelope(response)
+        self.fields, permissions = object_of(response)
         self.writers = tuple((permissions or {}).get("write", ()))
 
     @property
@@ -284,7 +285,7 @@ def _pass_on(collection: Document, answer: Response) -> None:
     """
     if status_of(collection) is not Status.LOADED:
         return
-    data, permissions = envelope(answer)
+    data, permissions = object_of(answer)
     theirs = {name: value for name, value in data.items() if name not in ("id", "last_modified")}
     _, clashes = merged(baseline_of(collection), fields_of(collection), theirs)
     if clashes:

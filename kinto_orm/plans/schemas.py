@@ -9,7 +9,7 @@ from typing import Any
 
 from kinto_orm.errors import Forbidden, Unauthorized
 from kinto_orm.plans.effects import Offload, Steps
-from kinto_orm.plans.objects import load
+from kinto_orm.plans.reads import load
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.document import Document
 from kinto_orm.state.edits import fields_of, is_unread

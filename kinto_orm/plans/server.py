@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 from kinto_orm.errors import CapabilityMissing, InvalidResponse
 from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Exclusive, Steps
-from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.ids import DEFAULT_BUCKET
 from kinto_orm.protocol.messages import Request, RequestAs
-from kinto_orm.protocol.replies import is_server_info
+from kinto_orm.protocol.replies import checked, is_server_info
 
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 

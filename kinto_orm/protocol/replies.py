@@ -188,3 +188,24 @@ def error_for(response: Response) -> ResponseError:
     if status >= 400:
         return _BY_STATUS.get(status, ResponseError)(response)
     return InvalidResponse(response, "not an answer that this request can have")
+
+
+# -- what it means as a success
+
+
+def checked(response: Response) -> Response:
+    """The response if it is a success; raises what it means otherwise."""
+    if 200 <= response.status < 300:
+        return response
+    raise error_for(response)
+
+
+def object_of(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] | None]:
+    """``data`` and ``permissions`` of an answer about one object."""
+    body = response.body if isinstance(response.body, dict) else {}
+    data, permissions = body.get("data"), body.get("permissions")
+    if not is_object(data):
+        raise InvalidResponse(response, "the answer is not a Kinto object")
+    if permissions is not None and not are_permissions(permissions):
+        raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
+    return data, permissions

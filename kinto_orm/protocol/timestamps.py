@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from operator import index
-from typing import Any
+from typing import Any, TypeAlias
+
+#: What is taken for a moment: milliseconds, an ETag, an aware datetime.
+Timestamp: TypeAlias = "int | str | datetime | None"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ETAG = re.compile(r'"(\d+)"|(\d+)', re.ASCII)

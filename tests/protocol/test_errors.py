@@ -54,9 +54,8 @@ from kinto_orm import (
     ValidationError,
 )
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.objects import checked
 from kinto_orm.protocol.messages import Request, Response
-from kinto_orm.protocol.replies import error_for
+from kinto_orm.protocol.replies import checked, error_for
 from kinto_orm.state.changes import NOTHING
 from kinto_orm.testing import DEFAULT_PASSWORD
 from support.servers import WatchedServer

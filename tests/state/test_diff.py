@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from kinto_orm import Connection, NotLoaded, Record
 from kinto_orm.errors import Conflict, KintoError
 from kinto_orm.plans import objects as plans
+from kinto_orm.plans import reads
 from kinto_orm.plans.patches import patch
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
@@ -554,7 +555,7 @@ def finish(plan: Any, response: Response) -> Any:
 
 def loaded(data: Mapping[str, Any], permissions: Any = None) -> Record:
     record = a_record()
-    plan = plans.load(record)
+    plan = reads.load(record)
     finish(plan, answer(next(plan), data, 1, permissions))
     return record
 
@@ -668,7 +669,7 @@ def test_edits_of_a_reference_are_kept_over_what_a_load_brings(
     record = a_record()
     for name, value in edits.items():
         record.data[name] = value
-    plan = plans.load(record)
+    plan = reads.load(record)
     finish(plan, answer(next(plan), held))
     assert exactly(dict(record.data)) == exactly({**held, **edits})
 
@@ -760,7 +761,7 @@ def test_refresh_drops_the_edits_made_before_and_keeps_those_made_since(
     before, edited_before = states
     record = loaded(before)
     set_to(record.data, edited_before)
-    plan = plans.refresh(ALONE, record, None, None)
+    plan = reads.refresh(ALONE, record, None, None)
     request = next(plan)
     later = data.draw(edited(edited_before))
     set_to(record.data, later)
@@ -837,8 +838,8 @@ def test_a_batch_is_given_requests_that_it_can_carry(
 
 def test_a_batch_is_never_given_a_conditional_get() -> None:
     record = loaded({"a": 1})
-    assert next(plans.refresh(ALONE, record, None, None)).headers == {"If-None-Match": '"1"'}
-    assert next(plans.refresh(BATCH, record, None, None)).headers == {}
+    assert next(reads.refresh(ALONE, record, None, None)).headers == {"If-None-Match": '"1"'}
+    assert next(reads.refresh(BATCH, record, None, None)).headers == {}
 
 
 @pytest.mark.parametrize("change", [MergePatch(data={"a": None}), JSONPatch([])], ids=repr)
