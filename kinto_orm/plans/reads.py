@@ -13,7 +13,7 @@ from kinto_orm.errors import (
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import checked, kind_of, object_of
+from kinto_orm.protocol.replies import checked, error_for, kind_of, object_of
 from kinto_orm.state.answers import (
     accept_answer,
     accept_permissions,
@@ -121,10 +121,9 @@ def refresh(
 def exists(document: Document) -> Steps[bool]:
     """HEAD. A bucket that is refused counts as missing: Kinto answers 403 for both."""
     response = yield Request("HEAD", document.uri)
-    try:
-        yield from explained(response)
-    except NotFound:
+    if response.status >= 400 and isinstance(error_for(response), NotFound):
         return False
+    yield from explained(response)
     # A page of a proxy, perhaps; some proxies take the ETag away.
     if "json" not in response.headers.get("content-type", "") and response.etag is None:
         raise InvalidResponse(response, "the answer is not about a Kinto object")
