@@ -12,7 +12,6 @@ from kinto_orm.plans import changesets
 from kinto_orm.plans.changesets import MONITOR, Answered
 from kinto_orm.plans.effects import Steps, gathered
 from kinto_orm.plans.entries import Entry
-from kinto_orm.plans.objects import checked
 from kinto_orm.plans.server import Server
 from kinto_orm.plans.sources import Page, Source
 from kinto_orm.plans.watches import Watch
@@ -20,7 +19,7 @@ from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION
 from kinto_orm.protocol.messages import Request
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import is_id, is_timestamp
+from kinto_orm.protocol.replies import checked, is_id, is_timestamp
 
 M = TypeVar("M", bound="MonitorBase")
 
