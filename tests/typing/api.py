@@ -211,7 +211,7 @@ def data_is_a_mapping_that_reads_and_writes_as_attributes(record: Record) -> Non
     assert_type(record.data.title, Any)
     assert_type(record.data["title"], Any)
     assert_type(record.data.author.name, Any)
-    assert_type(record.data.get("title"), Any)
+    assert_type(record.data.get("title"), Any | None)
     assert_type(list(record.data), list[str])
     assert_type(dict(record.data), dict[str, Any])
     record.data.title = "new"
@@ -307,6 +307,13 @@ def errors_are_those_that_one_would_catch() -> None:
     bad: type[BadRequest] = ValidationError
     odd: type[ResponseError] = InvalidResponse
     value: type[ValueError] = InvalidId
-    attribute: type[AttributeError] = NotLoaded
-    everything: list[type[KintoError]] = [*transport, *missing, refused, bad, odd, InvalidId]
-    print(of_requests, value, attribute, everything)
+    everything: list[type[KintoError]] = [
+        *transport,
+        *missing,
+        refused,
+        bad,
+        odd,
+        InvalidId,
+        NotLoaded,
+    ]
+    print(of_requests, value, everything)
