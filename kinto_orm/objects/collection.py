@@ -210,7 +210,9 @@ class Collection(CollectionSchemas, Resource):
     @property
     def history(self) -> History:
         """The changes of this collection and its records, newest first; see :class:`History`."""
-        return self.bucket.history.filter(collection_id=self.id)
+        from kinto_orm.objects.history import History
+
+        return History(self.connection, self.bucket).filter(collection_id=self.id)
 
     @property
     def review(self) -> Review:

@@ -120,6 +120,8 @@ class Record(Resource):
     @property
     def history(self) -> History:
         """The changes of this record, newest first; see :class:`History`."""
-        return self.bucket.history.filter(
+        from kinto_orm.objects.history import History
+
+        return History(self.connection, self.bucket).filter(
             resource_name="record", collection_id=self.collection.id, record_id=self.id
         )

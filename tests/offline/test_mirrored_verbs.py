@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime
 
 import pytest
@@ -296,8 +297,27 @@ class TestWhatIsTheServers:
         record = todo.create_record({"n": 1})
         with pytest.raises(CapabilityMissing, match="mirror"):
             todo.records.at(1_700_000_000_000)
+        for history in (todo.history, record.history):
+            with pytest.raises(CapabilityMissing, match="mirror"):
+                list(history)
+        with pytest.raises(CapabilityMissing, match="mirror"):
+            todo.changeset()
         with pytest.raises(CapabilityMissing):
             record.attach(b"1", "a.txt")
+        assert [entry.action for entry in todo.bucket.history] == ["create", "create"]
+        with pytest.raises(TypeError, match="does not travel"):
+            pickle.dumps(todo)
+
+    def test_a_dry_run_of_the_connection_shows_what_a_sync_would_send(
+        self, kinto: Connection, theirs: Collection, keep: Keep
+    ) -> None:
+        mirror, todo = keep(theirs)
+        record = todo.create_record({"n": 1})
+        with kinto.dry_run() as plan:
+            assert not mirror.sync()
+        assert [(one.method, one.uri) for one in plan.requests] == [("PUT", record.uri)]
+        assert len(mirror.pending) == 1
+        assert len(mirror.sync().pushed) == 1
 
     def test_other_things_of_the_connection(self, theirs: Collection, keep: Keep) -> None:
         mirror, todo = keep(theirs)
