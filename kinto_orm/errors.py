@@ -44,13 +44,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 from kinto_orm.exports import exported
+from kinto_orm.shown import Shown
 
 if TYPE_CHECKING:
     from kinto_orm.protocol.messages import Request, Response
 
 
 @exported
-class KintoError(Exception):
+class KintoError(Shown, Exception):
     """Whatever goes wrong in this library is one of these."""
 
 
@@ -326,6 +327,9 @@ class MergeError(KintoError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
 
 @exported
 class BatchError(KintoError):
@@ -357,6 +361,9 @@ class BatchError(KintoError):
         if len(self.errors) > len(shown):
             shown.append(f"and {len(self.errors) - len(shown)} more")
         return f"{len(self.errors)} of the batch's writes failed: {'; '.join(shown)}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (

@@ -103,6 +103,11 @@ class Connection(Server):
     def __repr__(self) -> str:
         return f"<Connection {self.server_url}>"
 
+    def _repr_html_(self) -> str:
+        from kinto_orm.display.holdings import connection
+
+        return connection(self.server_url, self._driver.server.said)
+
     def __setattr__(self, name: str, value: Any) -> None:
         made = name == "server_url" and name not in vars(self)
         if not (made or name in ("safe", "page_size", "plan") or name.startswith("_")):

@@ -16,13 +16,14 @@ from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.review import ReviewState
 from kinto_orm.protocol.messages import ALONE
 from kinto_orm.protocol.timestamps import Timestamp
+from kinto_orm.shown import Shown
 
 if TYPE_CHECKING:
     from kinto_orm.aio.collection import Collection
 
 
 @attrs.define(eq=False, repr=False)
-class Review:
+class Review(Shown):
     """The review of one collection: ``collection.review``.
 
     What it tells is asked for once, with one GET, when it is first read, and again after

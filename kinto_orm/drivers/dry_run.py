@@ -12,6 +12,7 @@ import attrs
 from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Collected, Effect, Envelope, Steps
 from kinto_orm.protocol.messages import READING, Request
+from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ logger = logging.getLogger("kinto_orm")
 
 @exported
 @attrs.define(eq=False, repr=False)
-class Plan:
+class Plan(Shown):
     """The writes of a dry run, in order: ``requests``, each ``.method .uri .headers .body``.
 
     Printed, it reads like a diff. A save that would take two requests shows the first: the

@@ -12,9 +12,10 @@ from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.messages import Request
+from kinto_orm.shown import Shown
 
 
-class ManifestPlan(Comparison):
+class ManifestPlan(Shown, Comparison):
     """What makes a server be as a manifest says; see :meth:`Manifest.diff`.
 
     ``created``, ``updated`` and ``deleted`` are lists of objects, ``unchanged`` is a number.

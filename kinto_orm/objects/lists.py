@@ -40,6 +40,18 @@ class LazyList(ListBase[T]):
     def __iter__(self) -> Iterator[T]:
         return read_ahead.each(self.connection._driver, self._source())
 
+    def _repr_html_(self) -> str:
+        """The first rows, asked for once for this list; a failure is shown."""
+        from kinto_orm.display import listed
+
+        if self._first_rows is None:
+            try:
+                found = list(self._glance(listed.ROWS + 1))
+            except Exception as error:
+                return listed.failed(self, error)
+            object.__setattr__(self, "_first_rows", found)
+        return listed.rows(self, self._first_rows or ())
+
     def pages(self) -> Iterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""
         return read_ahead.pages(self.connection._driver, self._source(whole=True))

@@ -16,6 +16,7 @@ from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.review import ReviewState
 from kinto_orm.protocol.messages import ALONE
 from kinto_orm.protocol.timestamps import Timestamp
+from kinto_orm.shown import Shown
 
 if TYPE_CHECKING:
     from kinto_orm.objects.collection import Collection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @exported
 @attrs.define(eq=False, repr=False)
-class Review:
+class Review(Shown):
     """The review of one collection: ``collection.review``.
 
     What it tells is asked for once, with one GET, when it is first read, and again after

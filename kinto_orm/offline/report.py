@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -15,6 +14,7 @@ from kinto_orm.offline.push import edited
 from kinto_orm.offline.rows import Row, Rows
 from kinto_orm.offline.schema import CONFLICT, PENDING
 from kinto_orm.offline.settling import KeptConflict
+from kinto_orm.shown import Shown
 from kinto_orm.state.tombstones import Tombstone
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Many(Generic[T]):
 
 
 @attrs.frozen(eq=False, repr=False)
-class Report:
+class Report(Shown):
     """What one sync did: false where nothing came, nothing went and nothing is in conflict.
 
     ``pulled`` are the records that came from the server, and the tombstones of those that were
@@ -104,9 +104,6 @@ class Report:
         ]
         return "\n".join([", ".join(numbers), *map(repr, conflicts[:SHOWN])])
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
-
 
 def _reported(kept: Kept, column: str, sync: int) -> Iterator[Row]:
     after = 0
@@ -135,7 +132,7 @@ def conflicts_of(kept: Kept) -> Iterator[KeptConflict]:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Pending:
+class Pending(Shown):
     """What a sync would send: false where that is nothing. Printed, it reads like a diff.
 
     ``created``, ``updated`` and ``deleted`` are records of the server as they would be sent,
@@ -195,6 +192,3 @@ class Pending:
                 record = edited(kept, row)[0]
                 lines.append(f"delete: {record.uri}" if row.deleted else repr(record.changes))
         return "\n".join(lines) or "<nothing to send>"
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"

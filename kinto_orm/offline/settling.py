@@ -17,6 +17,7 @@ from kinto_orm.offline.schema import CONFLICT
 from kinto_orm.plans.conflicts import POLICIES, OnConflict
 from kinto_orm.plans.effects import Ask, Steps
 from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.shown import Shown
 from kinto_orm.state.merge import merged
 from kinto_orm.state.values import thawed
 
@@ -28,7 +29,7 @@ SOME = 200
 
 
 @attrs.frozen(eq=False)
-class KeptConflict:
+class KeptConflict(Shown):
     """A record that was changed here and on the server, each in its own way.
 
     It stays in the file, and out of every sync, until it is solved. ``local`` is the record
@@ -95,11 +96,6 @@ class KeptConflict:
             for name, fields in sides.items()
         )
         return "\n".join([f"conflict: {self.uri}", *shown])
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(repr(self))}</pre>"
 
 
 def combined(uri: str, row: Row, policy: str) -> Fields:

@@ -40,6 +40,9 @@ class AccessBase(EntriesBase[PermissionEntry]):
     def uri(self) -> str:
         return "/permissions"
 
+    def _title(self) -> str:
+        return f"permissions of this user on {self.connection.server_url}"
+
     @property
     def timestamp(self) -> int:
         """Raises ``ValueError``: what a user may do has no date on the server."""

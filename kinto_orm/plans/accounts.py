@@ -26,6 +26,7 @@ from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.ids import check_account_id
 from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
 from kinto_orm.protocol.replies import checked
+from kinto_orm.shown import Shown
 
 #: bcrypt, with which Kinto hashes passwords, reads no more (Kinto fails).
 MAX_BYTES = 72
@@ -61,7 +62,7 @@ def _without_hash(body: Any) -> Any:
 
 
 @attrs.frozen(eq=False, repr=False, init=False)
-class AccountBase:
+class AccountBase(Shown):
     """What an account is without requests: its id, and what it is called elsewhere."""
 
     id: str

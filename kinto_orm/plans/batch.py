@@ -16,6 +16,7 @@ from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
 from kinto_orm.plans.operations import Operation, chunks, next_round
 from kinto_orm.plans.server import Server
+from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document, put_in_queue, queue_of
 from kinto_orm.state.edits import edits_of
 
@@ -25,7 +26,7 @@ CHUNK = 1000
 
 @exported
 @attrs.frozen(eq=False)
-class Batch:
+class Batch(Shown):
     """The writes of one block, in order. Made by ``connection.batch()``.
 
     After the block, ``results`` is a list of ``(resource, the resource or its exception)``,

@@ -19,6 +19,7 @@ from kinto_orm.protocol.messages import Request
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import checked, is_id, is_timestamp
 from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.shown import Shown
 from kinto_orm.state.coverage import WHOLE
 from kinto_orm.state.document import Document, Status, status_of
 from kinto_orm.state.edits import baseline_of, coverage_of
@@ -147,7 +148,7 @@ def is_reader(server_url: str) -> bool:
 
 
 @attrs.frozen(eq=False, repr=False)
-class ChangesetBase:
+class ChangesetBase(Shown):
     """What a collection held at one moment, without the requests that verify it.
 
     ``timestamp`` is when the list of records last changed, in milliseconds. With ``since``

@@ -17,11 +17,12 @@ from kinto_orm.files.multipart import FIELD
 from kinto_orm.plans.effects import Fetch, Offload, Steps
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document
 
 
 @attrs.frozen(repr=False)
-class Description:
+class Description(Shown):
     """The file of a record, as the server described it when the record was loaded.
 
     ``metadata`` is the whole description. What it does not say, or says in another form than

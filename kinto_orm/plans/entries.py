@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 
 from kinto_orm.plans.lists import ListBase
+from kinto_orm.shown import Shown
 from kinto_orm.state.values import plain, thawed
 
 E = TypeVar("E", bound="Entry")
@@ -15,7 +16,7 @@ L = TypeVar("L", bound="EntriesBase[Any]")
 
 
 @attrs.frozen(repr=False)
-class Entry:
+class Entry(Shown):
     """One row of a list that is not of objects: its fields are attributes."""
 
     fields: Mapping[str, Any] = attrs.field(converter=thawed)

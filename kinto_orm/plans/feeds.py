@@ -18,6 +18,7 @@ from kinto_orm.plans.pages import SETTLING, Pages, read_page
 from kinto_orm.plans.server import Server
 from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.queries import Query
+from kinto_orm.shown import Shown
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
@@ -174,7 +175,7 @@ class Feed(Source["R | Tombstone"]):
         self.progress.end()
 
 
-class FeedBase(Generic[R]):
+class FeedBase(Shown, Generic[R]):
     """What is known of a feed without a request."""
 
     def __init__(self, feed: Feed[R]) -> None:
@@ -184,6 +185,9 @@ class FeedBase(Generic[R]):
     def timestamp(self) -> int:
         """Where to go on, in milliseconds. No request."""
         return self._progress.timestamp
+
+    def __repr__(self) -> str:
+        return f"<changes of {self._progress.url} since {self.timestamp}>"
 
     @property
     def list_timestamp(self) -> int | None:

@@ -22,6 +22,7 @@ from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.queries import Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
+from kinto_orm.shown import Shown
 from kinto_orm.state.answers import accept_permissions
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
@@ -74,6 +75,9 @@ class HistoryBase(EntriesBase[HistoryEntry]):
     @property
     def uri(self) -> str:
         return f"{self._bucket.uri}/history"
+
+    def _title(self) -> str:
+        return f"history of {self._bucket.url}"
 
     def filter(self: H, **wanted: Any) -> H:
         """See :meth:`LazyList.filter`. ``date`` compares with moments in any time zone."""
@@ -172,7 +176,7 @@ class Rebuilt(Source[R]):
         return record
 
 
-class PastBase(Generic[R]):
+class PastBase(Shown, Generic[R]):
     """The records of a collection at a moment. Makes no request."""
 
     def __init__(self, place: Place[R], query: Query, permissions: bool, moment: int) -> None:
@@ -180,7 +184,7 @@ class PastBase(Generic[R]):
         self._place, self._query, self._permissions = place, query, permissions
 
     def __repr__(self) -> str:
-        return f"<{self._place!r} at {self.timestamp}>"
+        return f"{repr(self._place)[:-1]} at {self.timestamp}>"
 
     def _source(self) -> Rebuilt[R]:
         place = self._place

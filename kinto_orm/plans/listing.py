@@ -14,10 +14,14 @@ from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
+from kinto_orm.state.made import readings_of
 from kinto_orm.state.places import Place
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
+
+#: How many ids of a list are remembered for completion, and of how many lists.
+SEEN = 100
 
 R = TypeVar("R", bound=Document)
 L = TypeVar("L", bound="ListingBase[Any]")
@@ -40,11 +44,19 @@ class ListingBase(ListBase[R]):
         return self._place.uri
 
     def __repr__(self) -> str:
-        return repr(self._place)
+        wanted = str(self.query) + (".with_permissions()" if self._permissions else "")
+        return f"{repr(self._place)[:-1]} {wanted}>" if wanted else repr(self._place)
+
+    def _glance(self: L, rows: int) -> L:
+        query = self.query.sliced(slice(rows))
+        return attrs.evolve(self, query=query, permissions=False)
 
     # -- reading
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterator[R]:
+        seen = readings_of(self.connection).seen
+        if rows and (len(seen) < SEEN or self.uri in seen):
+            seen[self.uri] = [row["id"] for row in rows[:SEEN]]
         fields = self.query.fields
         return self._place.each(rows, WHOLE if fields is None else Coverage(fields))
 
@@ -73,6 +85,10 @@ class ListingBase(ListBase[R]):
     def _new(self, id: str | None, data: Any, permissions: Any) -> R:
         """An object to be made, of no fields if none are given."""
         return self._place.made(id, {} if data is None else data, permissions)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Ids that were seen in this list. No request."""
+        return list(readings_of(self.connection).seen.get(self.uri, ()))
 
     def __setitem__(self, wanted: object, value: object) -> NoReturn:
         raise TypeError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from kinto_orm.plans.once import OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.sources import Rows, Source
 from kinto_orm.protocol.queries import Query, whole_number
+from kinto_orm.shown import Shown
 from kinto_orm.state.made import readings_of
 
 #: What lists of other libraries are asked for: the verb that does it here, and how it is written.
@@ -37,11 +38,13 @@ L = TypeVar("L", bound="ListBase[Any]")
 
 
 @attrs.frozen(eq=False, repr=False)
-class ListBase(ABC, Generic[T]):
+class ListBase(Shown, ABC, Generic[T]):
     """A list on the server, and the part of it that is wanted: immutable. Makes no request."""
 
     connection: Any
     query: Query = attrs.field(factory=Query, kw_only=True)
+    # the first rows, once somebody looked at the list
+    _first_rows: Sequence[Any] | None = attrs.field(default=None, init=False)
 
     #: The fields that there can be, where they are known.
     _fields: ClassVar[Collection[str] | None] = None
@@ -62,7 +65,12 @@ class ListBase(ABC, Generic[T]):
         """What the rows of a page become, one after another."""
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.connection.server_url}{self.uri}>"
+        wanted = f" {self.query}" if str(self.query) else ""
+        return f"<{self._title()}{wanted}>"
+
+    def _title(self) -> str:
+        """Which list it is, without what of it is wanted."""
+        return f"{type(self).__name__} {self.connection.server_url}{self.uri}"
 
     if not TYPE_CHECKING:  # a type checker should still find misspelt names
 
@@ -175,6 +183,10 @@ class ListBase(ABC, Generic[T]):
     def _values(self: L, names: tuple[str, ...]) -> L:
         """The list with just the fields that ``values()`` gives."""
         return self.only(*names) if names else self
+
+    def _glance(self: L, rows: int) -> L:
+        """The first rows, for somebody to look at."""
+        return self._sliced(slice(rows))
 
     def _sliced(self: L, wanted: slice) -> L:
         return self._with(self.query.sliced(wanted))

@@ -16,6 +16,7 @@ from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD, Kind
 from kinto_orm.protocol.queries import Query
+from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document
 from kinto_orm.state.ownership import own_fields
 from kinto_orm.state.places import Place
@@ -33,7 +34,7 @@ Tracked = Callable[[Iterable[T]], Iterable[T]]
 _ROUNDS = ((BUCKET,), (GROUP, COLLECTION), (RECORD,))
 
 
-class Sync:
+class Sync(Shown):
     """What makes a place hold what it should, as far as that takes no request.
 
     ``created``, ``updated`` and ``deleted`` are lists of objects, ``unchanged`` is a number.

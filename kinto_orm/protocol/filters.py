@@ -134,6 +134,22 @@ def check_field(field: str, fields: Collection[str] | None) -> None:
         )
 
 
+def in_words(kept: Iterable[Filter]) -> str:
+    """Query arguments as arguments of ``filter()``, for somebody to read."""
+    given = list(kept)
+    likes = {name.removeprefix("like_") for name, _ in given if name.startswith("like_")}
+    bounds = {(_named(field, bound), limit) for field in likes for bound, limit in _TEXTS.items()}
+    return ", ".join(_in_words(*pair) for pair in given if pair not in bounds)
+
+
+def _in_words(name: str, value: str) -> str:
+    for lookup in sorted(LOOKUPS, key=len, reverse=True):
+        if name.startswith(f"{lookup}_"):
+            name = f"{name.removeprefix(f'{lookup}_')}__{lookup}"
+            break
+    return f"{name.replace('.', '__')}={value}"
+
+
 def joined(held: Iterable[Filter], more: Iterable[Filter]) -> tuple[Filter, ...]:
     """Filters that keep what both keep: of two with the same name Kinto heeds the last only."""
     found = dict(held)

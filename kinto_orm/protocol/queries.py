@@ -50,6 +50,21 @@ class Query:
     start: int = 0
     stop: int | None = None
 
+    def __str__(self) -> str:
+        """What is wanted, in the words of the library: ``.filter(n__gt=3)[:20]``."""
+        words = f".filter({lookups.in_words(self.filters)})" if self.filters else ""
+        for verb, moment in (("since", self.since), ("before", self.before)):
+            words += f".{verb}({moment})" if moment is not None else ""
+        if self.params:
+            words += f".with_params({', '.join(f'{k}={v!r}' for k, v in self.params.items())})"
+        if self.sort is not None:
+            words += f".order_by({', '.join(map(repr, self.sort.split(',')))})"
+        if self.fields is not None:
+            words += f".only({', '.join(map(repr, self.fields))})"
+        if self.start or self.stop is not None:
+            words += f"[{self.start or ''}:{'' if self.stop is None else self.stop}]"
+        return words
+
     # -- refining
 
     def filtered(self, wanted: Mapping[str, Any], fields: Collection[str] | None) -> Query:

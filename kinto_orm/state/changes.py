@@ -9,6 +9,7 @@ import attrs
 
 from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import attribute_name
+from kinto_orm.shown import Shown
 from kinto_orm.state.comparison import same
 from kinto_orm.state.values import owned
 
@@ -31,7 +32,7 @@ NOTHING = _Nothing()
 
 @exported
 @attrs.frozen
-class Changes:
+class Changes(Shown):
     """The pending changes of one object: false when ``save()`` would send nothing.
 
     ``data`` maps the dotted path of each changed field to ``(before, after)``, where

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.protocol.ids import quoted
+from kinto_orm.shown import Shown
 from kinto_orm.state.comparison import settle
 from kinto_orm.state.values import (
     Attributes,
@@ -56,7 +57,7 @@ NOWHERE: Home = (None, None, "")
 
 
 @exported
-class Data(Attributes, MutableMapping[str, Any]):
+class Data(Shown, Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
 
     What is assigned is copied: a dict becomes a nested mapping with attributes, a list one
@@ -199,6 +200,9 @@ class Data(Attributes, MutableMapping[str, Any]):
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *(name for name in fields_in(self) if name.isidentifier())]
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(fields_in(self))
+
     def __repr__(self) -> str:
         fields, origin = fields_in(self), _origin_of(self)
         if origin is None or not origin._unread:
@@ -236,6 +240,12 @@ def fields_in(data: Data) -> dict[str, Any]:
     """The fields as far as they are here, to be read only."""
     fields: dict[str, Any] = _held_of(data)[0]
     return fields
+
+
+def is_unread(data: Data) -> bool:
+    """Whether nothing was loaded of the object whose fields they are."""
+    origin: Origin | None = _origin_of(data)
+    return origin is not None and origin._unread
 
 
 def _complete(data: Data) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import attrs
 from kinto_orm.errors import DeletedError, NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
+from kinto_orm.shown import Shown
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.data import Data, Home, fields_in, lend, set_origin
 from kinto_orm.state.identity import Identity, ServerConnection
@@ -44,7 +45,7 @@ _RENAMED = {"_source": "_baseline", "_known": "_coverage", "_shown": "_baseline_
 
 
 @attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
-class Document(Identity):
+class Document(Shown, Identity):
     """What every kind of object has that makes no request."""
 
     _status: Status = attrs.field(init=False)

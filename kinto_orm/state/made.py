@@ -32,10 +32,12 @@ class Made:
 class Readings:
     """The readings that are under way, of all connections that share a road to a server."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("_open", "seen")
 
     def __init__(self) -> None:
         self._open: WeakSet[Made] = WeakSet()
+        #: Some ids of the page that was read last of each list, for completion.
+        self.seen: dict[str, list[str]] = {}
 
     def begin(self, list_uri: str) -> Made:
         """Note from now on what is made in a list, for as long as somebody holds the result."""

@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 from kinto_orm.errors import PermissionsHidden
 from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import Kind, attribute_name
+from kinto_orm.shown import Shown
 from kinto_orm.state.principals import Principals, principals
 
 
 @exported
-class Permissions(Mapping[str, Principals]):
+class Permissions(Shown, Mapping[str, Principals]):
     """All permissions of one object: ``permissions.write``, ``permissions["record:create"]``.
 
     Each is a :class:`Principals`. Assigning a list to one of them replaces it. Iterating
@@ -123,6 +124,9 @@ class Permissions(Mapping[str, Principals]):
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *(attribute_name(name) for name in self._each)]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._each)
 
     def __repr__(self) -> str:
         if self._hidden and not self._edited():

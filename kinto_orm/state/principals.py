@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSet, Set
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinto_orm.exports import exported
+from kinto_orm.shown import Shown
 
 if TYPE_CHECKING:
     from kinto_orm.state.permissions import Permissions
@@ -46,7 +47,7 @@ def principals(value: Any) -> list[str]:
     )
 
 
-class PrincipalSet(MutableSet[str]):
+class PrincipalSet(Shown, MutableSet[str]):
     """An ordered set of principals, each operator of which takes what :func:`principals` takes.
 
     A string is one principal everywhere. What operators make is a plain set (a list for ``+``).

@@ -100,6 +100,9 @@ class Fields(Attributes, dict[str, Any]):
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *(name for name in self if name.isidentifier())]
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(dict.keys(self))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Fields, (dict(self),)
 

@@ -1,0 +1,285 @@
+"""What notebooks show of everything that a user holds: HTML, and text as good (contract: 13)."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from kinto_orm import BatchError, Collection, Conflict, Connection, MergeError
+from kinto_orm.aio import Connection as AsyncConnection
+from kinto_orm.testing import DEFAULT_PASSWORD
+
+Log = Callable[..., AbstractContextManager[Any]]
+
+#: Values that would be HTML, or a script, if they were not escaped.
+NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
+
+
+class Page(HTMLParser):
+    """The elements of a page, which have to be closed as they were opened, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def shown(thing: Any) -> str:
+    """The text that a notebook shows of something."""
+    page = Page(thing._repr_html_())
+    assert page.tags <= {"div", "strong", "table", "tbody", "tr", "th", "td", "pre", "span"}
+    assert page.attributes <= {"style"}
+    return page.text
+
+
+@pytest.fixture
+def todo(kinto: Connection) -> Collection:
+    return kinto.create_bucket("b").create_collection("todo")
+
+
+@pytest.fixture
+def everything(kinto: Connection, todo: Collection, bob: Connection) -> list[Any]:
+    """One of each thing that a user holds, with nasty values wherever there can be some."""
+    record = todo.create_record({"id": "r", "title": NASTY, NASTY: {"deep": [NASTY]}})
+    other = todo.get_record("r")
+    other.data.title = f"theirs {NASTY}"
+    other.save()
+    record.data.title = f"mine {NASTY}"
+    record.permissions.write += [f"account:{NASTY}"]
+    group = todo.bucket.create_group("g", {"members": ["account:bob"]})
+    errors: list[Any] = []
+    with pytest.raises(Conflict) as conflict:
+        record.save()
+    with pytest.raises(MergeError) as merging:
+        record.merge(conflict.value.remote)
+    batch = kinto.batch()
+    batch.__enter__()
+    record.save()
+    with pytest.raises(BatchError) as failed:
+        batch.__exit__(None, None, None)
+    errors += [conflict.value, merging.value, failed.value]
+    with kinto.dry_run() as plan:
+        record.save()
+    return [
+        *(kinto, todo.bucket, todo, group, record, record.data, record.data.copy, record.changes),
+        *(record.permissions, record.permissions.write, group.members, kinto.account("bob")),
+        *(todo.record("unread"), todo.record("unread").data, todo.record("unread").permissions),
+        *(todo.bucket.history.first(), todo.changeset(), todo.records.changes(), plan),
+        *(
+            todo.records.sync_from([{"id": "new", "title": NASTY}], dry_run=True),
+            todo.records.at(9),
+        ),
+        *errors,
+    ]
+
+
+def test_everything_is_shown_escaped_and_without_a_request(
+    everything: list[Any], server_log: Log
+) -> None:
+    with server_log() as log:
+        for thing in everything:
+            if hasattr(thing, "_repr_html_"):
+                text = shown(thing)
+                assert text.strip()
+            assert repr(thing)
+    assert not log
+    assert sum(hasattr(thing, "_repr_html_") for thing in everything) == len(everything) - 1
+
+
+def test_an_object_shows_its_fields_and_what_is_not_saved(todo: Collection) -> None:
+    record = todo.create_record({"title": "Paint", "author": {"name": "Bo"}})
+    record.data.title = "Paint the door"
+    text = shown(record)
+    for words in (
+        f"Record {record.id}",
+        record.uri,
+        '{"name": "Bo"}',
+        "'Paint' → 'Paint the door'",
+    ):
+        assert words in text
+    assert "account:alice" in text
+    assert "a reference" in shown(todo.record("x"))
+
+
+def test_a_list_is_asked_for_eleven_rows_once(todo: Collection, server_log: Log) -> None:
+    with todo.connection.batch():
+        for number in range(14):
+            todo.create_record({"number": number, "title": f"Todo #{number}"})
+    records = todo.records.order_by("-number")
+    with server_log() as log:
+        text = shown(records)
+        assert shown(records) == text
+        repr(records)
+    assert [(one.method, one.query["_limit"]) for one in log] == [("GET", "11")]
+    assert "Todo #13" in text
+    assert "Todo #4" in text
+    assert "Todo #3" not in text
+    assert "and more" in text
+    with server_log() as log:
+        few = shown(records.filter(number__gt=9).with_permissions())
+        nothing = shown(records.filter(number=99))
+    assert len(log) == 2
+    assert "and more" not in few
+    assert "nothing is in it" in nothing
+    with server_log() as log:
+        assert len(list(records)) == 14  # what was shown is not what is read
+    assert log
+    assert shown(pickle.loads(pickle.dumps(records))) == text
+
+
+def test_a_slice_shows_no_more_than_it_holds(todo: Collection) -> None:
+    todo.records.create_many({"n": number} for number in range(5))
+    text = shown(todo.records.order_by("n")[1:3])
+    assert len(re.findall(r"[0-9a-f]{8}-", text)) == 2
+
+
+def test_lists_of_entries_are_tables_too(kinto: Connection, todo: Collection) -> None:
+    todo.create_record({"id": "r"})
+    assert "/buckets/b/collections/todo/records/r" in shown(todo.bucket.history)
+    assert "/buckets/b/collections/todo" in shown(kinto.permissions)
+
+
+def test_the_failure_of_a_list_is_shown_and_not_raised(kinto: Connection, server_log: Log) -> None:
+    absent = kinto.bucket("absent").collections
+    assert "Forbidden: GET /buckets/absent/collections" in shown(absent)
+    kinto.create_bucket("absent")
+    assert "nothing is in it" in shown(absent)
+
+
+def test_a_list_prints_its_filters_order_and_slice(todo: Collection) -> None:
+    records = todo.records.filter(n__gt=3, author__name__like="bo").exclude(status="done")
+    records = records.order_by("-n", "title").only("n", "title").since(5)[2:20]
+    assert repr(records) == (
+        f"<records of {todo.records.connection.server_url}{todo.records.uri} "
+        '.filter(n__gt=3, author__name__like="bo", status__not="done").since(5)'
+        ".order_by('-n', 'title').only('n', 'title')[2:20]>"
+    )
+    assert repr(todo.records) == f"<records of {todo.connection.server_url}{todo.records.uri}>"
+    assert "since 0" in repr(todo.records.changes())
+
+
+def test_permissions_say_what_they_are_without_asking(
+    todo: Collection, bob: Connection, server_log: Log
+) -> None:
+    listed = todo.bucket.collections.first()
+    assert listed is not None
+    with server_log() as log:
+        assert "not loaded" in shown(listed.permissions)
+        listed.permissions.read += "account:bob"
+        assert "read+account:bob" in shown(listed.permissions).replace("<not loaded, ", "").replace(
+            ">", ""
+        )
+    assert not log
+    listed.save()
+    theirs = bob.bucket("b").collection("todo").refresh()
+    assert "does not show them" in shown(theirs.permissions)
+    assert "account:alice" in shown(listed.permissions)
+
+
+def test_a_connection_shows_what_it_was_told(kinto: Connection) -> None:
+    assert "nothing was asked" in shown(kinto)
+    assert kinto.user is not None
+    assert "account:alice" in shown(kinto)
+    assert DEFAULT_PASSWORD not in kinto._repr_html_()
+
+
+def test_a_conflict_is_shown_as_a_table_of_its_versions(todo: Collection) -> None:
+    record = todo.create_record({"title": "Old", "n": 1})
+    other = todo.get_record(record.id)
+    other.data.update(title="Theirs", n=2)
+    other.save()
+    record.data.title = "Mine"
+    with pytest.raises(Conflict) as caught:
+        record.save()
+    text = shown(caught.value)
+    assert "titleOldMineTheirs" in text
+    assert "n112" in text
+
+
+async def _shown_async(url: str) -> tuple[str, str]:
+    async with AsyncConnection(url, ("alice", DEFAULT_PASSWORD)) as kinto:
+        records = kinto.bucket("b").collection("todo").records
+        return shown(records), shown(await records.first())
+
+
+def test_async_objects_show_themselves_alike_and_lists_say_what_to_await(
+    todo: Collection, server_log: Log
+) -> None:
+    import asyncio
+
+    todo.create_record({"title": "Paint"})
+    listed, record = asyncio.run(_shown_async(todo.connection.server_url))
+    assert "async for" in listed
+    assert "Paint" in record
+
+
+# -- completion
+
+
+def test_keys_are_completed_without_a_request(todo: Collection, server_log: Log) -> None:
+    todo.create_record({"id": "r1", "title": "x", "author": {"name": "Bo"}})
+    record = todo.get_record("r1")
+    list(todo.records)
+    with server_log() as log:
+        assert record.data._ipython_key_completions_() == ["title", "author"]
+        assert record.data.author._ipython_key_completions_() == ["name"]
+        assert {"title", "author"} <= set(dir(record.data))
+        assert "name" in dir(record.data.author)
+        assert todo.permissions._ipython_key_completions_() == ["read", "write", "record:create"]
+        assert "create_record" in dir(todo.permissions)
+        assert todo.records._ipython_key_completions_() == ["r1"]
+        assert todo.bucket.groups._ipython_key_completions_() == []
+        assert todo.record("unread").data._ipython_key_completions_() == []
+    assert not log
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+def test_ipython_completes_fields_permissions_and_ids(
+    todo: Collection, server_log: Log, jedi: bool
+) -> None:
+    pytest.importorskip("IPython")
+    from IPython.core.completer import IPCompleter, provisionalcompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    todo.create_record({"id": "r1", "title": "x", "author": {"name": "Bo"}})
+    record = todo.get_record("r1")
+    records = todo.records
+    list(records)
+    names = {"data": record.data, "author": record.data.author, "may": todo.permissions}
+    names["records"] = records
+    completer = IPCompleter(InteractiveShell.instance(), namespace=names, use_jedi=jedi)
+
+    def completed(text: str) -> set[str]:
+        with provisionalcompleter():
+            return {one.text for one in completer.completions(text, len(text))}
+
+    with server_log() as log:
+        assert any("title" in text for text in completed("data.ti"))
+        assert any("title" in text for text in completed("data['ti"))
+        assert any("name" in text for text in completed("author.na"))
+        assert any("create_record" in text for text in completed("may.crea"))
+        assert any("record:create" in text for text in completed("may['rec"))
+        assert any("r1" in text for text in completed("records['r"))
+    assert not log
