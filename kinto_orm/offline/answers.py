@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
 from kinto_orm.errors import CapabilityMissing
 from kinto_orm.offline import filters
 from kinto_orm.offline.filters import BadQuery, Column, ListQuery, rank_of, stored, token
-from kinto_orm.offline.rows import Row, Rows, bare
+from kinto_orm.offline.replies import (
+    answered,
+    body_of,
+    fields_of,
+    lowered,
+    operated,
+    part_of,
+    refused,
+)
+from kinto_orm.offline.row import Row, bare
+from kinto_orm.offline.rows import Rows
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import (
@@ -25,17 +34,7 @@ from kinto_orm.protocol.messages import (
     Response,
     timestamp_of,
 )
-from kinto_orm.state.comparison import same
-from kinto_orm.state.json_patch import applied, found_at, merged
-
-Headers = dict[str, str]
-
-#: A clock that is later than all that is in the file: one transaction comes after the other
-#: here, so that whatever was read is settled.
-_SETTLED = "Fri, 31 Dec 9999 23:59:59 GMT"
-
-_WORDS = {400: "Invalid parameters", 404: "Not Found", 412: "Precondition Failed"}
-_NUMBERS = {400: 107, 404: 110, 412: 114}
+from kinto_orm.state.json_patch import merged
 
 
 class Answers:
@@ -71,19 +70,19 @@ class Answers:
             if live is None:
                 return self._missing(request, id)
             gone = self._rows.write(live, id, None, {})
-            return _response(request, 200, {"data": gone.object}, gone.last_modified)
+            return answered(request, 200, {"data": gone.object}, gone.last_modified)
         try:
             if request.method == "PUT":
                 return self._put(request, id, row, live)
             if request.method == "PATCH":
                 return self._patch(request, id, live)
         except BadQuery as error:
-            return _refused(request, 400, str(error), error.name)
+            return refused(request, 400, str(error), error.name)
         raise CapabilityMissing(f"{request.method} {request.uri}: only the server can do that")
 
     def _precondition(self, request: Request, live: Row | None) -> Response | None:
         """The refusal of a request whose precondition does not hold, if it does not."""
-        headers = _lowered(request.headers)
+        headers = lowered(request.headers)
         match, none_match = headers.get("if-match"), headers.get("if-none-match")
         if none_match == "*" and live is not None and request.method != "DELETE":
             return self._modified(request, live)
@@ -99,29 +98,29 @@ class Answers:
     def _read(self, request: Request, id: str, live: Row | None) -> Response:
         if live is None:
             return self._missing(request, id)
-        held = _lowered(request.headers).get("if-none-match")
+        held = lowered(request.headers).get("if-none-match")
         if held is not None and timestamp_of(held) == live.last_modified:
-            return _response(request, 304, None, live.last_modified)
+            return answered(request, 304, None, live.last_modified)
         if request.method == "HEAD":
-            return _response(request, 200, None, live.last_modified)
+            return answered(request, 200, None, live.last_modified)
         fields = dict(parse_qsl(request.query)).get("_fields")
         if fields is not None:
-            wanted = _part(live.object, tuple(fields.split(",")))
-            return _response(request, 200, {"data": wanted}, live.last_modified)
+            wanted = part_of(live.object, tuple(fields.split(",")))
+            return answered(request, 200, {"data": wanted}, live.last_modified)
         return self._shown(request, live)
 
     def _shown(self, request: Request, row: Row, status: int = 200) -> Response:
         body: dict[str, Any] = {"data": row.object}
         if row.permissions is not None:
             body["permissions"] = json.loads(row.permissions)
-        return _response(request, status, body, row.last_modified)
+        return answered(request, status, body, row.last_modified)
 
     def _put(self, request: Request, id: str, row: Row | None, live: Row | None) -> Response:
         check_id(id, "record")
-        body = _body(request)
+        body = body_of(request)
         data, permissions = body.get("data"), body.get("permissions")
         kept = bare(live.object) if live is not None else {}
-        fields = kept if data is None else _own(data, id)
+        fields = kept if data is None else fields_of(data, id)
         grants = {}
         if permissions:  # a PUT takes from everybody what it does not give
             grants = {name: permissions.get(name, []) for name in RECORD.permissions}
@@ -131,25 +130,25 @@ class Answers:
     def _patch(self, request: Request, id: str, live: Row | None) -> Response:
         if live is None:
             return self._missing(request, id)
-        kind = _lowered(request.headers).get("content-type", "")
+        kind = lowered(request.headers).get("content-type", "")
         fields = bare(live.object)
         if kind == JSON_PATCH:
-            fields = _operated(fields, request.body)
+            fields = operated(fields, request.body)
             return self._shown(request, self._rows.write(live, id, fields, {}))
-        body = _body(request)
+        body = body_of(request)
         if not {"data", "permissions"} & body.keys():
             raise BadQuery("body", "Provide at least one of data or permissions")
-        changes = _own(body.get("data") or {}, id)
+        changes = fields_of(body.get("data") or {}, id)
         fields = merged(fields, changes) if kind == MERGE_PATCH else {**fields, **changes}
         grants = {name: who or [] for name, who in (body.get("permissions") or {}).items()}
         return self._shown(request, self._rows.write(live, id, fields, grants))
 
     def _missing(self, request: Request, id: str) -> Response:
-        return _refused(request, 404, details={"id": id, "resource_name": "record"})
+        return refused(request, 404, details={"id": id, "resource_name": "record"})
 
     def _modified(self, request: Request, live: Row | None) -> Response:
         details = None if live is None else {"existing": live.object}
-        refusal = _refused(request, 412, "Resource was modified meanwhile", details=details)
+        refusal = refused(request, 412, "Resource was modified meanwhile", details=details)
         if live is not None:
             refusal.headers["etag"] = f'"{live.last_modified}"'  # type: ignore[index]
         return refusal
@@ -158,12 +157,12 @@ class Answers:
 
     def _about_list(self, request: Request) -> Response:
         timestamp = self._rows.clock
-        headers = _lowered(request.headers)
+        headers = lowered(request.headers)
         held, match = headers.get("if-none-match"), headers.get("if-match")
         if request.method in READING and held is not None and timestamp_of(held) == timestamp:
-            return _response(request, 304, None, timestamp)
+            return answered(request, 304, None, timestamp)
         if match is not None and timestamp_of(match) != timestamp:
-            return _refused(request, 412, "Resource was modified meanwhile")
+            return refused(request, 412, "Resource was modified meanwhile")
         try:
             query = ListQuery.of(request.query)
             if request.method == "HEAD":
@@ -173,13 +172,13 @@ class Answers:
             if request.method == "DELETE":
                 return self._emptied(request, query)
         except BadQuery as error:
-            return _refused(request, 400, str(error), error.name)
+            return refused(request, 400, str(error), error.name)
         raise CapabilityMissing(f"{request.method} {request.uri}: only the server can do that")
 
     def _counted(self, request: Request, query: ListQuery, timestamp: int) -> Response:
         source, parameters = self._source(query, tombstones=False)
         (number,) = self._database.execute(f"SELECT count(*) {source}", parameters).fetchone()
-        response = _response(request, 200, None, timestamp)
+        response = answered(request, 200, None, timestamp)
         response.headers["total-objects"] = response.headers["total-records"] = str(number)  # type: ignore[index]
         return response
 
@@ -188,8 +187,8 @@ class Answers:
         texts = [row[0] for row in found[: query.limit]]
         rows = json.loads(f"[{','.join(texts)}]")
         if query.fields is not None:
-            rows = [_part(row, query.fields) for row in rows]
-        response = _response(request, 200, {"data": rows}, timestamp)
+            rows = [part_of(row, query.fields) for row in rows]
+        response = answered(request, 200, {"data": rows}, timestamp)
         if len(found) > query.limit:
             left = [(name, text) for name, text in query.pairs if name != "_token"]
             following = urlencode([*left, ("_token", token(found[query.limit - 1][1:]))])
@@ -202,7 +201,7 @@ class Answers:
             row = self._rows.get(json.loads(text)["id"])
             assert row is not None
             gone.append(self._rows.write(row, row.id, None, {}).object)
-        response = _response(request, 200, {"data": gone}, self._rows.clock)
+        response = answered(request, 200, {"data": gone}, self._rows.clock)
         if len(gone) == query.limit:
             response.headers["next-page"] = f"{request.uri}?{request.query or '_limit=10000'}"  # type: ignore[index]
         return response
@@ -253,79 +252,3 @@ class Answers:
             if found is not None and not Column(path).own:
                 return path, value
         return None
-
-
-def _body(request: Request) -> dict[str, Any]:
-    body = request.body
-    return body if isinstance(body, dict) else {}
-
-
-def _own(data: Mapping[str, Any], id: str) -> dict[str, Any]:
-    if data.get("id", id) != id:
-        raise BadQuery("data.id", "Object id does not match existing object")
-    return bare(data)
-
-
-def _operated(fields: dict[str, Any], operations: Any) -> dict[str, Any]:
-    """What a JSON patch makes of the fields; permissions are the server's to patch."""
-    document: Any = {"data": fields}
-    try:
-        for operation in operations:
-            path = str(operation["path"])
-            if not path.startswith("/data"):
-                raise CapabilityMissing(
-                    f"{path}: a mirror takes no JSON patch of permissions; assign them"
-                )
-            if operation["op"] == "test":
-                if not same(found_at(document, path), operation.get("value")):
-                    raise BadQuery("body", f"{path}: the test of the patch failed")
-            else:
-                document = applied([operation], document)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, BadQuery):
-            raise
-        raise BadQuery("body", f"the JSON patch does not fit: {error}") from error
-    return bare(document["data"])
-
-
-def _part(row: Mapping[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
-    """The fields that paths lead to; id and timestamp always."""
-    found: dict[str, Any] = {}
-    for path in ("id", "last_modified", *paths):
-        source: Any = row
-        names = path.split(".")
-        for name in names:
-            source = source[name] if isinstance(source, dict) and name in source else _part
-        if source is _part:
-            continue
-        place = found
-        for name in names[:-1]:
-            place = place.setdefault(name, {})
-        place[names[-1]] = source
-    return found
-
-
-def _lowered(headers: Mapping[str, str]) -> Headers:
-    return {name.lower(): value for name, value in headers.items()}
-
-
-def _response(request: Request, status: int, body: Any, timestamp: int) -> Response:
-    headers = {
-        "etag": f'"{timestamp}"',
-        "date": _SETTLED,
-        "content-type": "application/json",
-    }
-    return Response(status, headers, body, request)
-
-
-def _refused(
-    request: Request, status: int, words: str = "", name: str = "", details: Any = None
-) -> Response:
-    body: dict[str, Any] = {"code": status, "errno": _NUMBERS[status], "error": _WORDS[status]}
-    if words:
-        body["message"] = words
-    if name:
-        details = [{"location": "querystring", "name": name, "description": words}]
-    if details is not None:
-        body["details"] = details
-    return Response(status, {"content-type": "application/json"}, body, request)

@@ -9,7 +9,8 @@ from typing import Any
 
 from kinto_orm.errors import KintoError, NotLoaded
 from kinto_orm.offline.kept import Kept
-from kinto_orm.offline.rows import Row, Rows
+from kinto_orm.offline.row import Row
+from kinto_orm.offline.rows import Rows
 from kinto_orm.plans import downloads
 from kinto_orm.plans.downloads import Description
 from kinto_orm.plans.effects import Fetch, Offload, Steps

@@ -16,7 +16,8 @@ from kinto_orm.offline import filters
 from kinto_orm.offline.answers import Answers
 from kinto_orm.offline.file import File
 from kinto_orm.offline.filters import place
-from kinto_orm.offline.rows import Row, Rows
+from kinto_orm.offline.row import Row
+from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CLEAN
 from kinto_orm.plans.effects import Offload, Steps
 from kinto_orm.plans.reads import load

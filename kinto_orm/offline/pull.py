@@ -8,10 +8,18 @@ from typing import Any
 
 import attrs
 
-from kinto_orm.errors import Conflict, Forbidden, NotFound
+from kinto_orm.errors import Forbidden, NotFound
+from kinto_orm.offline.anew import (
+    made_anew,
+    make_collection,
+    missing_condition,
+    send_again,
+    take_older,
+)
 from kinto_orm.offline.kept import Fields, Kept
-from kinto_orm.offline.rows import Rows, encoded, is_tombstone, tombstone
-from kinto_orm.offline.schema import CLEAN, PENDING
+from kinto_orm.offline.row import encoded, is_tombstone, tombstone
+from kinto_orm.offline.rows import Rows
+from kinto_orm.offline.schema import CLEAN
 from kinto_orm.plans.effects import Envelope, Steps
 from kinto_orm.plans.pages import SETTLING, Pages, extent, list_timestamp
 from kinto_orm.protocol.envelopes import fits
@@ -63,15 +71,15 @@ def pull(kept: Kept, tally: Tally, republish: bool) -> Steps[None]:
         if etag is None:
             raise
         if not republish:
-            raise _made_anew(kept, error.response, "is not there any more") from error
-        yield from _make(kept)
+            raise made_anew(kept, error.response, "is not there any more") from error
+        yield from make_collection(kept)
         pages = Pages(f"{kept.uri}/records", _query(kept, None))
         first = yield from _begin(kept, pages, None)
         since = etag = None
     bounds = yield from _bounds(kept, first, since)
     behind = etag is not None and bounds.newest < etag
     if behind and not republish:
-        raise _made_anew(kept, first, "has an older timestamp than the last time")
+        raise made_anew(kept, first, "has an older timestamp than the last time")
     before = tally.pulled
     if not behind:
         yield from _take(kept, tally, pages, first, bounds)
@@ -225,26 +233,20 @@ def _read_anew(kept: Kept, tally: Tally, before: Response, republish: bool) -> S
         yield from kept.written(lambda rows: kept.note(rows, since=None, etag=None, counted=None))
     yield from _take_again(kept, tally, pages, first, bounds, republish)
     if republish:
-        yield from kept.written(lambda rows: _send_again(kept, rows, bounds))
+        yield from kept.written(lambda rows: send_again(kept, rows, bounds.newest, bounds.settled))
         return
     total, now = yield from _extent(kept)
     if now != bounds.newest:
         return
     held, missing = yield from kept.read(
-        lambda rows: (rows.count("there = 1"), rows.count(_missing(kept), kept.key))
+        lambda rows: (rows.count("there = 1"), rows.count(missing_condition(kept), kept.key))
     )
     if total == held:
         yield from kept.written(lambda rows: kept.note(rows, counted=bounds.newest))
     elif missing:
-        raise _made_anew(
+        raise made_anew(
             kept, before, f"lacks {missing} records that were there, and that nobody deleted"
         )
-
-
-def _missing(kept: Kept) -> str:
-    """What was not met. A record that is edited here may have left the part that is kept."""
-    condition = "there = 1 AND id NOT IN (SELECT id FROM met WHERE collection = ?)"
-    return f"{condition} AND state = {CLEAN:d}" if kept.filters else condition
 
 
 def _take_again(
@@ -262,7 +264,7 @@ def _take_again(
             rows.database.executemany(
                 "INSERT OR IGNORE INTO met VALUES (?, ?)", [(kept.key, one["id"]) for one in page]
             )
-            return _take_older(kept, rows, page, tally.number)
+            return take_older(kept, rows, page, tally.number)
 
         pulled, conflicts = yield from kept.written(write)
         tally.advance(pulled)
@@ -271,68 +273,3 @@ def _take_again(
         if not pages.more:
             return
         response = checked((yield Request("GET", pages.uri, pages.query or "")))
-
-
-def _take_older(kept: Kept, rows: Rows, page: list[Fields], sync: int) -> tuple[int, int]:
-    """Take in rows; of those that are older than what was known here, ours are sent again."""
-    held = rows.all([one["id"] for one in page])
-    news = []
-    for one in page:
-        row = held.get(one["id"])
-        if row is None or row.version is None or one["last_modified"] >= row.version:
-            news.append(one)
-        else:
-            rows.mark(
-                row,
-                state=PENDING,
-                there=1,
-                version=one["last_modified"],
-                base=encoded(one),
-                remote=None,
-                sent=None,
-            )
-    return rows.take_page(news, sync)
-
-
-def _send_again(kept: Kept, rows: Rows, bounds: Bounds) -> None:
-    """What is here and not on the server is to be made there; what was deleted here is gone."""
-    missing = f"collection = ? AND {_missing(kept)}"
-    rows.database.execute(
-        f"UPDATE record SET there = 0, version = NULL, base = NULL, remote = NULL, sent = NULL, "
-        f"state = CASE deleted WHEN 1 THEN {CLEAN:d} ELSE {PENDING:d} END, grants = CASE "
-        f"WHEN deleted = 0 THEN coalesce(grants, permissions) END WHERE {missing}",
-        (kept.key, kept.key),
-    )
-    kept.note(rows, since=min(bounds.newest, bounds.settled), etag=bounds.newest)
-
-
-def _make(kept: Kept) -> Steps[None]:
-    """Make the collection, and what it is in, as it was last synced."""
-    from json import loads
-
-    yield Request("PUT", kept.remote.bucket.uri, "", {"If-None-Match": "*"})
-    data, permissions = yield from kept.read(lambda _: kept.about("data", "permissions"))
-    body: Fields = {}
-    if data is not None:
-        fields = loads(data)
-        body["data"] = {
-            name: fields[name] for name in fields if name not in ("id", "last_modified")
-        }
-    if permissions is not None:
-        body["permissions"] = loads(permissions)
-    content = encoded(body).encode()
-    response = yield Request("PUT", kept.uri, "", {"If-None-Match": "*"}, content)
-    if response.status != 412:
-        checked(response)
-
-
-def _made_anew(kept: Kept, response: Response, why: str) -> Conflict:
-    """The error for a server that is not the one that was synced with."""
-    error = Conflict(
-        response,
-        f"{kept.uri} {why}: the server was emptied, restored or made anew, or this user may not "
-        "read it any more. Nothing was changed here; sync(republish=True) sends what is here "
-        "again, forget() drops it",
-    )
-    error.local = kept.local
-    return error

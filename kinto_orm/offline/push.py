@@ -20,7 +20,8 @@ from kinto_orm.errors import (
 from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
-from kinto_orm.offline.rows import Row, Rows, bare
+from kinto_orm.offline.row import Row, bare
+from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import PENDING
 from kinto_orm.plans import conflicts, objects
 from kinto_orm.plans.batch import Queue

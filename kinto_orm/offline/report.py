@@ -11,7 +11,8 @@ from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.push import edited
-from kinto_orm.offline.rows import Row, Rows
+from kinto_orm.offline.row import Row
+from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CONFLICT, PENDING
 from kinto_orm.offline.settling import KeptConflict
 from kinto_orm.shown import Shown

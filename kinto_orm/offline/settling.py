@@ -12,7 +12,8 @@ from kinto_orm.errors import Conflict, KintoError, MergeError
 from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
-from kinto_orm.offline.rows import Fields, Row, Rows, alike, bare, based_on, taken
+from kinto_orm.offline.row import Fields, Row, alike, bare, based_on, taken
+from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CONFLICT
 from kinto_orm.plans.conflicts import POLICIES, OnConflict
 from kinto_orm.plans.effects import Ask, Steps

@@ -13,7 +13,8 @@ from kinto_orm.errors import IntegrityError
 from kinto_orm.objects.changesets import Changeset
 from kinto_orm.offline.kept import Fields, Kept
 from kinto_orm.offline.pull import Tally
-from kinto_orm.offline.rows import Rows, encoded, is_tombstone, tombstone
+from kinto_orm.offline.row import encoded, is_tombstone, tombstone
+from kinto_orm.offline.rows import Rows
 from kinto_orm.plans import changesets
 from kinto_orm.plans.changesets import Answered
 from kinto_orm.plans.effects import Steps
