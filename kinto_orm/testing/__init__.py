@@ -9,7 +9,8 @@
 The server runs in threads of this process, listens on a free port of the loopback
 interface, and keeps everything in memory. It needs `pip install "kinto-orm[server]"`.
 With pytest, the fixtures `kinto_server` and `kinto` are there without an import. From a
-shell, `python -m kinto_orm.testing` prints the URL of a server that lasts until Ctrl-C.
+shell, `python -m kinto_orm.testing` prints the URL of a server that lasts until Ctrl-C, and a
+connection to it, with an account that is ready.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import atexit
 import contextlib
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import weakref
@@ -40,6 +42,9 @@ __all__ = ["DEFAULT_PASSWORD", "LocalServer"]
 
 #: The password of accounts that are made without one.
 DEFAULT_PASSWORD = "p4ssw0rd"
+
+#: The account of a server that was started at a shell.
+_ACCOUNT = f"alexis:{DEFAULT_PASSWORD}"
 
 _LOGGERS = "kinto", "kinto_attachment", "kinto_signer", "sqlalchemy", "waitress"
 _PREFIXES = "kinto.", "multiauth.", "pyramid."
@@ -216,14 +221,24 @@ class _Running:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m kinto_orm.testing`: print the URL of a server, and run it until Ctrl-C."""
+    """`python -m kinto_orm.testing`: print the URL of a server, and run it until Ctrl-C.
+
+    The second line is a connection to paste, with an account. In a database, where that name may
+    be somebody's, there is one only where `--account` asks for it.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m kinto_orm.testing",
-        description="A throw-away Kinto server with every feature on. Prints its URL.",
+        description="A throw-away Kinto server with every feature on. Prints its URL, and a "
+        "connection to it as a new account.",
     )
     parser.add_argument("--port", type=int, default=0, help="a free one by default")
     parser.add_argument("--threads", type=int, default=8, metavar="N")
     parser.add_argument("--storage-url", metavar="URL", help="postgresql://…; memory by default")
+    parser.add_argument(
+        "--account",
+        metavar="USER:PASSWORD",
+        help=f"{_ACCOUNT} by default, where everything is in memory",
+    )
     parser.add_argument(
         "--setting",
         action="append",
@@ -232,6 +247,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="as in kinto.paginate_by=5; may be repeated",
     )
     args = parser.parse_args(argv)
+    account = args.account or ("" if args.storage_url else _ACCOUNT)
+    name, colon, password = account.partition(":")
+    if account and not (name and colon and password):
+        parser.error(f"--account is USER:PASSWORD, not {account!r}")
     server = LocalServer(
         dict(setting.partition("=")[::2] for setting in args.setting),
         storage_url=args.storage_url,
@@ -242,7 +261,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stopped.set())
     with server:
-        print(server.url, flush=True)
+        print(server.url)
+        if account:
+            server.create_account(name, password)
+            print(f"Connection({server.url!r}, auth={(name, password)!r})")
+        sys.stdout.flush()
         # A wait without an end would not let a signal through on Windows.
         while not stopped.wait(0.5):
             pass

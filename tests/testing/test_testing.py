@@ -825,11 +825,28 @@ def test_the_command_prints_its_url_and_runs_until_it_is_told_to_stop(signum: in
     with command("--port", "0", "--setting", "kinto.project_name=mine") as process:
         url = url_of(process)
         assert requests.get(f"{url}/", timeout=10).json()["project_name"] == "mine"
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == f"Connection({url!r}, auth=('alexis', 'p4ssw0rd'))\n"
+        with eval(line, {"Connection": Connection}) as kinto:
+            assert kinto.user.id == "account:alexis"
         process.send_signal(signum)
         assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{url}/", timeout=10)
+
+
+def test_the_account_of_the_command_can_be_chosen() -> None:
+    with command("--account", "zoe:s3cret:word") as process:
+        url = url_of(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Connection({url!r}, auth=('zoe', 's3cret:word'))\n"
+        with Connection(url, ("zoe", "s3cret:word")) as kinto:
+            assert kinto.user is not None
+    with command("--account", "zoe") as process:
+        assert "--account is USER:PASSWORD, not 'zoe'" in process.communicate(timeout=30)[1]
+        assert process.returncode == 2
 
 
 def test_commands_started_together_on_a_new_database_serve_the_same_data(
