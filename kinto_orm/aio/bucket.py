@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kinto_orm.aio.collection import Collection
@@ -99,7 +99,7 @@ class Bucket(BucketSchemas, Resource):
 
     async def delete_collections(
         self,
-        collections: Iterable[str | Collection] | None = None,
+        collections: Iterable[str | Collection] | AsyncIterable[str | Collection] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),
@@ -109,10 +109,12 @@ class Bucket(BucketSchemas, Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import delete_each
 
-        wanted = required_iterable(collections, "delete_collections", "bucket.collections.delete()")
+        wanted = required_iterable(
+            collections, "delete_collections", "bucket.collections.delete()", awaited=True
+        )
         return await self.connection._driver.run_long(
             delete_each(
                 place_of(self.collections),
@@ -170,7 +172,7 @@ class Bucket(BucketSchemas, Resource):
 
     async def delete_groups(
         self,
-        groups: Iterable[str | Group] | None = None,
+        groups: Iterable[str | Group] | AsyncIterable[str | Group] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),
@@ -180,10 +182,10 @@ class Bucket(BucketSchemas, Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import delete_each
 
-        wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()")
+        wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()", awaited=True)
         return await self.connection._driver.run_long(
             delete_each(
                 place_of(self.groups),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kinto_orm.aio.record import Record
@@ -93,7 +93,7 @@ class Collection(CollectionSchemas, Resource):
 
     async def save_records(
         self,
-        records: Iterable[Record],
+        records: Iterable[Record] | AsyncIterable[Record],
         *,
         on_conflict: OnConflict = None,
         ignore: Ignored = (),
@@ -107,10 +107,12 @@ class Collection(CollectionSchemas, Resource):
         now saved. Requests: ceil(changed records / the server's batch size), and one for
         that size, once for each connection.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import save_each
 
-        wanted = required_iterable(records, "save_records", "collection.records.delete()")
+        wanted = required_iterable(
+            records, "save_records", "collection.records.delete()", awaited=True
+        )
         return await self.connection._driver.run_long(
             save_each(
                 place_of(self.records),
@@ -135,7 +137,7 @@ class Collection(CollectionSchemas, Resource):
 
     async def delete_records(
         self,
-        records: Iterable[str | Record] | None = None,
+        records: Iterable[str | Record] | AsyncIterable[str | Record] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),
@@ -145,10 +147,12 @@ class Collection(CollectionSchemas, Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import delete_each
 
-        wanted = required_iterable(records, "delete_records", "collection.records.delete()")
+        wanted = required_iterable(
+            records, "delete_records", "collection.records.delete()", awaited=True
+        )
         return await self.connection._driver.run_long(
             delete_each(
                 place_of(self.records),
@@ -183,7 +187,7 @@ class Collection(CollectionSchemas, Resource):
         whose name is no id, and where two files would be of the same record. Requests for each
         file: see :meth:`Record.attach`.
         """
-        from kinto_orm.drivers.progress import taken
+        from kinto_orm.aio.progress import taken
         from kinto_orm.plans import transfers
 
         driver = self.connection._driver

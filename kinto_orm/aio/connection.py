@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
@@ -293,7 +293,7 @@ class Connection(Server):
 
     async def delete_buckets(
         self,
-        buckets: Iterable[str | Bucket] | None = None,
+        buckets: Iterable[str | Bucket] | AsyncIterable[str | Bucket] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),
@@ -303,10 +303,12 @@ class Connection(Server):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import delete_each
 
-        wanted = required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
+        wanted = required_iterable(
+            buckets, "delete_buckets", "kinto.buckets.delete()", awaited=True
+        )
         return await self._driver.run_long(
             delete_each(
                 place_of(self.buckets),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
@@ -156,7 +156,7 @@ class Listing(ListingBase[R], LazyList[R]):
 
     async def create_many(
         self,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]],
         *,
         if_not_exists: bool = False,
         ignore: Ignored = (),
@@ -166,7 +166,7 @@ class Listing(ListingBase[R], LazyList[R]):
 
         Takes an iterator of any length, in constant memory. Returns how many there are now.
         """
-        from kinto_orm.drivers.progress import tracked
+        from kinto_orm.aio.progress import tracked
         from kinto_orm.plans.plural import create_each
 
         number: int = await self.connection._driver.run_long(
@@ -219,7 +219,7 @@ class Listing(ListingBase[R], LazyList[R]):
 
     async def sync_from(
         self,
-        rows: Iterable[Any],
+        rows: Iterable[Any] | AsyncIterable[Any],
         key: str = "id",
         *,
         delete: bool = False,

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar, overload
 
-from kinto_orm.drivers.progress import taken as taken_at_once
-from kinto_orm.drivers.progress import tracked
+from kinto_orm.drivers import progress as blocking
 
 T = TypeVar("T")
+
+
+class _Tracked(AsyncIterator[T]):
+    """What another iterator gives, with a bar."""
+
+    def __init__(self, wanted: AsyncIterable[T]) -> None:
+        self._wanted = aiter(wanted)
+        self._bar: Any = blocking.tracked((), True)
+
+    async def __anext__(self) -> T:
+        try:
+            one = await anext(self._wanted)
+        except StopAsyncIteration:
+            self._bar.close()
+            raise
+        self._bar.update()
+        return one
+
+
+@overload
+def tracked(wanted: Iterable[T], progress: bool) -> Iterable[T]: ...
+@overload
+def tracked(
+    wanted: Iterable[T] | AsyncIterable[T], progress: bool
+) -> Iterable[T] | AsyncIterable[T]: ...
+def tracked(
+    wanted: Iterable[T] | AsyncIterable[T], progress: bool
+) -> Iterable[T] | AsyncIterable[T]:
+    """The same, with a bar that shows how many were taken if ``progress`` is asked for."""
+    if not isinstance(wanted, AsyncIterable):
+        return blocking.tracked(wanted, progress)
+    return _Tracked(wanted) if progress else wanted
 
 
 def taken(
@@ -16,14 +47,10 @@ def taken(
 ) -> Callable[[], Awaitable[T | None] | T | None]:
     """A function that gives one after another of these, then ``None``; see :func:`tracked`."""
     if not isinstance(wanted, AsyncIterable):
-        return taken_at_once(wanted, progress)
-    left = aiter(wanted)
-    bar: Any = tracked(iter(()), progress)
+        return blocking.taken(wanted, progress)
+    left = aiter(_Tracked(wanted) if progress else wanted)
 
     async def following() -> T | None:
-        one = await anext(left, None)
-        if one is not None and progress:
-            bar.update()
-        return one
+        return await anext(left, None)
 
     return following

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
+from typing import Any
 
 from kinto_orm.aio.asked import Asked
 from kinto_orm.drivers.dry_run import Plan
@@ -53,14 +53,14 @@ class SyncPlan(Sync, Plan):
 class RowsPlan(RowsSync, SyncPlan):
     """What makes a list hold some rows; see :meth:`Listing.sync_from`."""
 
-    async def again(self, rows: Iterable[object]) -> RowsPlan:
+    async def again(self, rows: Iterable[object] | AsyncIterable[object]) -> RowsPlan:
         """Compare with rows; of the list only what changed since the last time is read.
 
         Requests: a GET for each page of changes, and one HEAD that counts. What was pending is
         dropped. Raises ``TypeError`` and ``ValueError`` for a row that cannot be taken.
         """
         driver = self._connection._driver
-        await driver.run_long(self._reading(lambda add: deque(map(add, rows), maxlen=0)))
+        await driver.run_long(self._reading(partial(_pull, rows)))
         return self
 
 
@@ -87,3 +87,12 @@ class CopyPlan(Copy, SyncPlan):
     async def verify(self) -> CopyPlan:
         """Read both sides from their beginnings: a plan that is false where they agree."""
         return await CopyPlan(self._source, self._destination, self._extent).again()
+
+
+async def _pull(rows: Iterable[Any] | AsyncIterable[Any], add: Callable[[Any], None]) -> None:
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            add(row)
+    else:
+        for row in rows:
+            add(row)

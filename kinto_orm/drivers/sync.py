@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from kinto_orm.drivers.base import BaseDriver
@@ -129,7 +130,7 @@ class Driver(BaseDriver[Pool]):
             run = effect.driver.run_long if effect.long else effect.driver.run
             return run(effect.steps)
         if isinstance(effect, Ask):
-            return effect.function(*effect.arguments)
+            return _answered(effect.function(*effect.arguments))
         if isinstance(effect, Sleep):
             return (self.pause or time.sleep)(effect.seconds)
         if isinstance(effect, Offload):
@@ -159,3 +160,14 @@ class Driver(BaseDriver[Pool]):
         from kinto_orm.plans.batch import write_all
 
         return self.run_long(write_all(self.server, verbs))
+
+
+def _answered(answer: Any) -> Any:
+    """What a function of the caller's gave, which nobody can await here."""
+    if isinstance(answer, CoroutineType):
+        answer.close()
+        raise TypeError(
+            "a coroutine function, or an async iterator, was given to a connection that does "
+            "not await: kinto_orm.aio has one that does"
+        )
+    return answer

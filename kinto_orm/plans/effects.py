@@ -8,7 +8,7 @@ raised in the plan, where it was yielded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from kinto_orm.protocol.messages import Carrier, Request, Response
@@ -210,12 +210,26 @@ Effect: TypeAlias = (
 )
 
 
-def feed(verbs: Iterable[Verb]) -> Callable[[Callable[[Verb], bool]], bool]:
-    """The ``feed`` of :class:`Verbs` that come from an iterable."""
+def feed(verbs: Iterable[Verb] | AsyncIterable[Verb]) -> Callable[[Callable[[Verb], bool]], Any]:
+    """The ``feed`` of :class:`Verbs` that come from an iterable, awaited or not."""
+    if isinstance(verbs, AsyncIterable):
+        return _awaited_feed(verbs)
     left = iter(verbs)
 
     def some(add: Callable[[Verb], bool]) -> bool:
         for verb in left:  # noqa: SIM110, a generator takes time for each of them
+            if not add(verb):
+                return True
+        return False
+
+    return some
+
+
+def _awaited_feed(verbs: AsyncIterable[Verb]) -> Callable[[Callable[[Verb], bool]], Any]:
+    left = aiter(verbs)
+
+    async def some(add: Callable[[Verb], bool]) -> bool:
+        async for verb in left:
             if not add(verb):
                 return True
         return False

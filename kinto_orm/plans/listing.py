@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -160,8 +160,13 @@ def place_of(listing: ListingBase[R]) -> Place[R]:
     return place
 
 
-def required_iterable(wanted: Any, verb: str, instead: str) -> Iterable[Any]:
-    """The argument of a plural verb, which is never everything by default."""
+def required_iterable(wanted: Any, verb: str, instead: str, awaited: bool = False) -> Any:
+    """The argument of a plural verb, which is never everything by default.
+
+    An iterable of objects or ids; where calls are ``awaited``, perhaps an async one.
+    """
+    if awaited and isinstance(wanted, AsyncIterable):
+        return wanted
     if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
         return wanted
     raise TypeError(

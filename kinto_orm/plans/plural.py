@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from kinto_orm.plans import conflicts, objects
@@ -15,7 +15,9 @@ from kinto_orm.state.places import Place
 R = TypeVar("R", bound=Document)
 
 
-def run_all(verbs: Iterable[Verb], ignore: tuple[type[Exception], ...] = ()) -> Steps[int]:
+def run_all(
+    verbs: Iterable[Verb] | AsyncIterable[Verb], ignore: tuple[type[Exception], ...] = ()
+) -> Steps[int]:
     """Have all verbs run, see :class:`Verbs`; how many they were."""
     number: int = yield Verbs(feed(verbs), ignore)
     return number
@@ -23,7 +25,7 @@ def run_all(verbs: Iterable[Verb], ignore: tuple[type[Exception], ...] = ()) -> 
 
 def save_each(
     place: Place[R],
-    wanted: Iterable[R],
+    wanted: Iterable[R] | AsyncIterable[R],
     *,
     safe: bool,
     on_conflict: OnConflict,
@@ -37,7 +39,7 @@ def save_each(
 
 def delete_each(
     place: Place[R],
-    wanted: Iterable[Any],
+    wanted: Iterable[Any] | AsyncIterable[Any],
     *,
     safe: bool,
     if_exists: bool,
@@ -50,7 +52,7 @@ def delete_each(
 
 def create_each(
     place: Place[R],
-    rows: Iterable[Any],
+    rows: Iterable[Any] | AsyncIterable[Any],
     *,
     safe: bool,
     if_not_exists: bool,
@@ -68,11 +70,16 @@ def create_each(
 def _each(
     name: str,
     verb: Callable[..., Steps[Any]],
-    wanted: Iterable[Any],
+    wanted: Iterable[Any] | AsyncIterable[Any],
     found: Callable[[Any], Document],
     options: Mapping[str, Any],
     ignore: Ignored,
 ) -> Steps[int]:
     """Apply a verb to what is ``found`` for each that is wanted, in batches."""
-    verbs = (Verb(name, found(one), verb, options) for one in wanted)
-    return run_all(verbs, error_types(ignore))
+
+    def verb_on(one: Any) -> Verb:
+        return Verb(name, found(one), verb, options)
+
+    if isinstance(wanted, AsyncIterable):
+        return run_all((verb_on(one) async for one in wanted), error_types(ignore))
+    return run_all(map(verb_on, wanted), error_types(ignore))

@@ -11,7 +11,7 @@ from requests.auth import HTTPDigestAuth
 
 import kinto_orm
 from kinto_orm import BatchError, Conflict, NotFound, NotLoaded
-from kinto_orm.aio import Bucket, Connection, Record
+from kinto_orm.aio import Bucket, Collection, Connection, Record
 from support.awaited import Run
 from support.servers import WatchedServer
 
@@ -306,3 +306,46 @@ def test_a_feed_gives_changes_and_where_to_go_on(run: Run) -> None:
         assert [(type(one), one.id) for one in later] == [(kinto_orm.Tombstone, "r1")]
 
     run(main)
+
+
+def test_plural_verbs_take_iterators_that_are_awaited(run: Run) -> None:
+    async def rows(number: int) -> Any:
+        for n in range(number):
+            await anyio.sleep(0)
+            yield {"id": f"r{n}", "n": n}
+
+    async def edited(todo: Collection) -> Any:
+        async for record in todo.records:
+            record.data.n += 1
+            yield record
+
+    async def main(kinto: Connection) -> None:
+        todo = await made(kinto)
+        assert await todo.records.create_many(rows(60), progress=True) == 60
+        assert await todo.save_records(edited(todo)) == 60
+        assert await todo.records.filter(n=60).count() == 1
+        plan = await todo.records.sync_from(rows(70))
+        assert (len(plan.created), len(plan.updated)) == (10, 60)
+        other = await (await kinto.create_bucket("c")).create_collection("todo")
+        await other.records.sync_from(todo.records)
+        assert await other.records.count() == 70
+        assert await todo.delete_records(todo.records.filter(n__gt=4)) == 65
+
+    run(main)
+
+
+def test_a_connection_that_blocks_refuses_what_has_to_be_awaited(server: WatchedServer) -> None:
+    async def hook(request: Any) -> None: ...
+
+    async def rows() -> Any:
+        yield {"n": 1}
+
+    server.flush()
+    with server.connect("alice") as kinto:
+        todo = kinto.create_bucket("b").create_collection("todo")
+        with pytest.raises(TypeError, match=r"kinto_orm\.aio"):
+            kinto.with_options(event_hooks={"request": [hook]}).bucket("b").refresh()
+        with pytest.raises(TypeError, match=r"kinto_orm\.aio"):
+            todo.records.create_many(rows())  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="save_records"):
+            todo.save_records(rows())  # type: ignore[arg-type]
