@@ -13,6 +13,10 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 add_module_names = False  # the module in which a class is defined may change
 html_theme = "alabaster"
+html_theme_options = {"page_width": "1200px", "body_max_width": "960px", "fixed_sidebar": True}
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
+html_show_copyright = False
 exclude_patterns = ["_build", "benchmarks"]  # tables that other pages include
 nitpicky = False
 
