@@ -42,6 +42,8 @@ def _step(name: str, words: str, with_message: bool) -> click.Command:
 def _show(state: Any) -> None:
     put_object(
         {
+            # First, as it is refused where there is no review.
+            "destination": state.destination.uri,
             "status": state.status,
             "last_edit_by": state.last_edit_by,
             "last_review_request_by": state.last_review_request_by,

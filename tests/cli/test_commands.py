@@ -193,7 +193,11 @@ def test_a_review_goes_its_way(shell: Any, server: WatchedServer) -> None:
     refused = shell("review", "decline", "source/c")
     assert (refused.code, refused.out) == (1, "")
     assert "is not under review" in refused.err
-    assert json.loads(shell.done("review", "status", "source/c").out)["status"] == "signed"
+    state = json.loads(shell.done("review", "status", "source/c").out)
+    assert state["status"] == "signed"
+    assert state["destination"] == "/buckets/destination/collections/c"
+    kinto.create_bucket("plain").create_collection("c")
+    assert "has no review of" in shell("review", "status", "plain/c").err
 
 
 def test_the_history_is_told(shell: Any, filled: Connection) -> None:
