@@ -106,3 +106,8 @@ def test_every_example_runs_to_its_end(
         monkeypatch.delenv(name, raising=False)
     runpy.run_path(os.fspath(example), run_name="__main__")
     assert capsys.readouterr().out.strip()
+
+
+def test_each_example_is_on_the_page_of_examples() -> None:
+    text = (ROOT / "docs" / "tutorial" / "examples.rst").read_text()
+    assert [path.name for path in EXAMPLES if f"`{path.name} <" not in text] == []
