@@ -106,7 +106,7 @@ class Bucket(BucketSchemas, Resource):
 
     def delete_collection(
         self,
-        id: str | Collection,
+        id: str | Collection[Any],
         *,
         if_match: int | str | datetime | None = None,
         if_exists: bool = False,
@@ -118,7 +118,7 @@ class Bucket(BucketSchemas, Resource):
 
     def delete_collections(
         self,
-        collections: Iterable[str | Collection] | None = None,
+        collections: Iterable[str | Collection[Any]] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),

@@ -31,7 +31,7 @@ class Changeset(ChangesetBase):
     """
 
     if TYPE_CHECKING:
-        collection: Collection
+        collection: Collection[Any]
         records: list[Record]
 
     def verify(

@@ -101,7 +101,8 @@ class LazyList(ListBase[T]):
         """
         narrowed = self._values(names)
         rows = map(self._as_dict, narrowed)
-        return (row_of(row, names) for row in rows) if names else rows
+        paths = self._named(names, "values")
+        return (row_of(row, names, paths) for row in rows) if names else rows
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""

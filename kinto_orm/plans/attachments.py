@@ -32,6 +32,7 @@ from kinto_orm.state.document import (
 )
 from kinto_orm.state.edits import (
     baseline_of,
+    check,
     coverage_of,
     fields_of,
     is_replaced,
@@ -56,7 +57,7 @@ def attach(
     safe: bool,
     rehearsed: bool,
     progress: bool = False,
-    data: Mapping[str, Any] | None = None,
+    data: Any = None,
     permissions: Mapping[str, Any] | None = None,
 ) -> Steps[None]:
     """Send a file for a record: all that can be wrong is found before.
@@ -108,12 +109,13 @@ class Extras:
     def of(
         cls,
         record: Document,
-        data: Mapping[str, Any] | None,
+        data: Any,
         permissions: Mapping[str, Any] | None,
     ) -> Extras:
         fields = None if data is None else own_fields(record, data)
         wanted = {} if permissions is None else checked_permissions(record.kind, permissions)
         if status_of(record) is Status.NEW:
+            check(record)
             fields = {**fields_of(record), **(fields or {})}
             held = {name: who for name, who in lists_of(record).items() if who}
             wanted = {**held, **wanted}

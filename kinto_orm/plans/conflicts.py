@@ -16,8 +16,10 @@ from kinto_orm.state.edits import (
     WayBack,
     baseline_of,
     fields_of,
+    fields_over,
     insist,
     own_fields,
+    set_fields,
     start_over,
 )
 from kinto_orm.state.values import thawed
@@ -114,7 +116,7 @@ def update_or_create(
     for left in reversed(range(MAX_CONFLICTS)):
         if (yield from plans.create(carrier, document, safe=True, if_not_exists=True)):
             return document, True
-        document.data.update(data)
+        set_fields(document, data)
         for name, who in permissions.items():
             document.permissions[name] = who
         try:
@@ -147,6 +149,8 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
     fields = fields_of(document)
     if callable(on_conflict):
         fields = _asked(document, on_conflict, error)
+        if remote is not None:
+            fields = fields_over(document, baseline_of(remote), fields)
     else:
         insist(document)
     if remote is None:
@@ -164,9 +168,10 @@ def _asked(
         conflict = Conflict(error.response)
         conflict.local, conflict.base = document, thawed(baseline_of(document))
     answer = function(conflict)
-    if not isinstance(answer, Mapping):
+    try:
+        return own_fields(document, answer)
+    except TypeError as failure:
         raise TypeError(
-            "a function for on_conflict returns the data to save, a mapping, or raises; "
-            f"this one returned {answer!r}"
-        )
-    return own_fields(document, answer)
+            "a function for on_conflict returns the data to save, or raises; this one returned "
+            f"{answer!r}: {failure}"
+        ) from None

@@ -14,7 +14,7 @@ from kinto_orm.plans.replicas import Replica, load_permissions
 from kinto_orm.plans.sync import Sync, Tracked
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
 from kinto_orm.protocol.messages import ALONE
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, mapping_of
 from kinto_orm.state.ownership import own_fields
 from kinto_orm.state.places import Place
 from kinto_orm.state.wanted import Wanted, digest
@@ -187,7 +187,7 @@ class Copy(Sync):
         from kinto_orm.plans import attachments, downloads  # not every copy needs them
 
         driver, safe = self._connection._driver, self._connection.safe
-        metadata = downloads.described(source.data)
+        metadata = downloads.described(mapping_of(source))
         if metadata is None:
             yield Over(driver, attachments.delete(self._server, copy, safe=safe))
             return

@@ -16,6 +16,7 @@ from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.made import readings_of
 from kinto_orm.state.places import Place
+from kinto_orm.state.schemas import model_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
@@ -103,6 +104,23 @@ class ListingBase(ListBase[R]):
         )
 
     # -- narrowing
+
+    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> dict[str, Any]:
+        model = model_of(self._parent)
+        return wanted if model is None else model.asked(wanted, bounded=bounded)
+
+    def _named(self, names: tuple[str, ...], verb: str) -> tuple[str, ...]:
+        model = model_of(self._parent)
+        return names if model is None else model.named(names, verb=verb)
+
+    def _to_set(self, given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of ``update()`` as fields."""
+        from kinto_orm.plans.updates import fields_to_set
+
+        model = model_of(self._parent)
+        if model is not None and (given or named):
+            given, named = model.to_set({**dict(given), **named}), {}
+        return fields_to_set(given, named)
 
     def with_permissions(self: L) -> L:
         """With permissions: fetched in batches, one request for each ``batch_max_requests``."""

@@ -122,25 +122,33 @@ class ListBase(Shown, ABC, Generic[T]):
         typed: ``"2.0"`` finds the string, ``2.0`` the number. Raises ``ValueError`` or
         ``TypeError`` for what Kinto cannot be asked. No request.
         """
-        return self._with(self.query.filtered(wanted, self._fields))
+        return self._with(self.query.filtered(self._asked(wanted), self._fields))
 
     def exclude(self: L, **unwanted: Any) -> L:
         """All but those that match; several fields leave out what matches any of them."""
-        return self._with(self.query.without(unwanted, self._fields))
+        return self._with(self.query.without(self._asked(unwanted, False), self._fields))
 
     def order_by(self: L, *names: str) -> L:
         """Sorted by fields, ``"-name"`` for descending; objects without the field come last.
 
         Descending they come first.
         """
-        return self._with(self.query.sorted(names, self._fields))
+        return self._with(self.query.sorted(self._named(names, "order_by"), self._fields))
 
     def only(self: L, *names: str) -> L:
         """Just these fields (dotted paths reach inwards): objects that know no others.
 
         They save what changed in them, never a ``PUT`` that would erase the rest.
         """
-        return self._with(self.query.narrowed(names, self._fields))
+        return self._with(self.query.narrowed(self._named(names, "only"), self._fields))
+
+    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> dict[str, Any]:
+        """Filters as the server knows the fields."""
+        return wanted
+
+    def _named(self, names: tuple[str, ...], verb: str) -> tuple[str, ...]:
+        """Names as the server knows the fields."""
+        return names
 
     def since(self: L, timestamp: Any) -> L:
         """Those changed after a moment: milliseconds, an ETag, a datetime; no deletions."""
@@ -199,9 +207,15 @@ class ListBase(Shown, ABC, Generic[T]):
 source_of: Callable[[ListBase[T]], Source[T]] = methodcaller("_source")
 
 
-def row_of(fields: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """These fields of an object by the names that were asked for; ``None`` where it has none."""
-    return {name: _inside(fields, name.replace("__", ".").split(".")) for name in names}
+def row_of(fields: dict[str, Any], names: Iterable[str], paths: Iterable[str]) -> dict[str, Any]:
+    """These fields of an object by the names that were asked for; ``None`` where it has none.
+
+    ``paths`` are where they are.
+    """
+    return {
+        name: _inside(fields, path.replace("__", ".").split("."))
+        for name, path in zip(names, paths, strict=True)
+    }
 
 
 def _inside(value: Any, path: list[str]) -> Any:

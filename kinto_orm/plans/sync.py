@@ -14,12 +14,14 @@ from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs, feed
 from kinto_orm.plans.replicas import Replica
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD, Kind
+from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.queries import Query
 from kinto_orm.shown import Shown
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, mapping_of
+from kinto_orm.state.instances import written
 from kinto_orm.state.ownership import own_fields
 from kinto_orm.state.places import Place
+from kinto_orm.state.schemas import model_of
 from kinto_orm.state.wanted import Wanted, edit, to_be_saved
 
 T = TypeVar("T")
@@ -166,6 +168,10 @@ class RowsSync(Sync):
         keep: Iterable[str] = (),
     ) -> None:
         super().__init__(place.connection, place.uri, on_conflict)
+        model = model_of(place.parent)
+        if model is not None:
+            (key,) = model.named((key,), verb="sync_from")
+            keep = model.named(tuple(_names(keep)), verb="sync_from")
         self._key, self._delete, self._keep = key, delete, _names(keep)
         self._held = Replica(place, query)
 
@@ -176,7 +182,7 @@ class RowsSync(Sync):
 
     def _reading(self, pull: Pull) -> Steps[None]:
         """Take all rows, then read what changed of the list, and compare."""
-        rows = _Rows(self._held.place.kind, self._key)
+        rows = _Rows(self._held.place, self._key)
         yield Ask(pull, (rows.add,))
         yield from self._held.read()
         held = paired(self._by_key(), rows.wanted)
@@ -189,7 +195,7 @@ class RowsSync(Sync):
         found: dict[bytes | str, Any] = {}
         for one in self._held.objects.values():
             one.revert()
-            value = one.id if self._key == "id" else one.data.get(self._key)
+            value = one.id if self._key == "id" else mapping_of(one).get(self._key)
             if value is None:
                 found[one.id] = one
                 continue
@@ -205,16 +211,21 @@ class RowsSync(Sync):
 class _Rows:
     """The rows that a list is to hold by their keys, checked one after another."""
 
-    def __init__(self, kind: Kind, key: str) -> None:
-        self._kind, self._key = kind, key
+    def __init__(self, place: Place[Any], key: str) -> None:
+        self._kind, self._key = place.kind, key
+        self._model = model_of(place.parent)
         self._number = 0
         self.wanted: dict[bytes, Wanted] = {}
 
     def add(self, given: Any) -> None:
         number, self._number = self._number, self._number + 1
         row = given.to_dict() if isinstance(given, Document) else given
+        model = self._model
+        if model is not None and isinstance(row, model.cls):
+            row = written(model, row)
         if not isinstance(row, Mapping):
-            raise TypeError(f"row {number} is a mapping of fields, not {given!r}")
+            expected = "mapping of fields" if model is None else model.cls.__name__
+            raise TypeError(f"row {number} is a {expected}, not {given!r}")
         value = row.get(self._key)
         if value is None:
             raise ValueError(f"row {number} has no {self._key!r} to tell it by: {dict(row)!r}")
@@ -225,7 +236,7 @@ class _Rows:
             raise type(error)(f"row {number}: {error}") from None
         if key in self.wanted:
             raise ValueError(f"row {number} has the same {self._key!r} as another: {value!r}")
-        self.wanted[key] = Wanted(own_fields(self._kind, row))
+        self.wanted[key] = Wanted(own_fields(self._kind, row), over=model is not None)
 
 
 def paired(

@@ -13,7 +13,7 @@ from kinto_orm.plans import attachments, downloads
 from kinto_orm.plans.downloads import Description, described
 from kinto_orm.plans.effects import Ask, Offload, Steps, Together
 from kinto_orm.plans.server import Server
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, mapping_of
 
 
 def pairs_of(folder: Any) -> Steps[list[tuple[str, Path]]]:
@@ -39,7 +39,7 @@ def download_each(
     root = Path(folder)
 
     def download(record: Document) -> Steps[Path | None]:
-        metadata = described(record.data)
+        metadata = described(mapping_of(record))
         if metadata is None:
             return None
         place = yield Offload(lambda: folder_of(root, record.id))

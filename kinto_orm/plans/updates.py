@@ -15,7 +15,7 @@ from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.plural import run_all
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.state.coverage import Coverage
-from kinto_orm.state.document import Document
+from kinto_orm.state.document import Document, mapping_of
 from kinto_orm.state.made import readings_of
 from kinto_orm.state.places import Place
 from kinto_orm.state.writes import encoded_data
@@ -63,7 +63,7 @@ def update(place: Place[R], query: Query, fields: Mapping[str, Any], *, safe: bo
         for start in range(0, len(rows), PAGE_SIZE):
             records = list(place.each(rows[start : start + PAGE_SIZE], Coverage(_IDS)))
             for record in records:
-                record.data.update(fields)
+                mapping_of(record).update(fields)
             verbs = (Verb("save", one, conflicts.save, {"safe": safe}) for one in records)
             try:
                 number += yield from run_all(verbs, (NotFound,))

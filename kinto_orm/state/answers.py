@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import fields_in, follow
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.edits import Snapshot, drop_edits, put_fields
+from kinto_orm.state.instances import fields_in, follow, let_go
 from kinto_orm.state.writes import difference
 
 D = TypeVar("D", bound=Document)
@@ -79,7 +79,18 @@ def accept_unchanged(document: Document, sent: Snapshot, coverage: Coverage) -> 
 def become(
     document: Document, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
 ) -> None:
-    """Hold what the server has instead of all that is held here."""
+    """Hold what the server has instead of all that is held here.
+
+    An instance that it was to be made of stays as its user made it.
+    """
+    if document._data is not None:
+        let_go(document._data)
+    _become(document, data, permissions)
+
+
+def _become(
+    document: Document, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
+) -> None:
     document._status, document._baseline = Status.REFERENCE, {}
     drop_edits(document)
     accept_answer(document, data, permissions)
@@ -88,7 +99,7 @@ def become(
 def become_version(document: Document, remote: Document) -> None:
     """Hold another version of the object instead of all that is held here."""
     data = {**remote._baseline, "last_modified": remote._last_modified}
-    become(document, data, remote._baseline_permissions)
+    _become(document, data, remote._baseline_permissions)
 
 
 def version(document: D, data: Mapping[str, Any]) -> D:

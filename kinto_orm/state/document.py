@@ -20,8 +20,22 @@ from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.shown import Shown
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, Home, fields_in, lend, set_origin
+from kinto_orm.state.data import Data, Home, set_origin
 from kinto_orm.state.identity import Identity, ServerConnection
+from kinto_orm.state.instances import (
+    Instance,
+    Model,
+    catch_up,
+    check_instance,
+    data_of,
+    duplicate,
+    fields_in,
+    instance_of,
+    lend,
+    put_instance,
+    read,
+    written,
+)
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
 
@@ -73,12 +87,15 @@ class Document(Shown, Identity):
         id: str | None,
         parent: Document | None,
         connection: ServerConnection,
-        data: Mapping[str, Any] | None,
+        data: Any,
         permissions: Mapping[str, Any] | None,
     ) -> None:
         """Be a reference, or a new object where data or permissions are given."""
-        self._connection = connection
+        self._connection, self._parent = connection, parent
         new = data is not None or permissions is not None
+        model, instance = self._data_model, None
+        if model is not None and isinstance(data, model.cls):
+            instance, data = data, written(model, data)
         if id is None and isinstance(data, OBJECT):
             id = data.get("id")
         if id is None:
@@ -91,6 +108,9 @@ class Document(Shown, Identity):
         if new:
             self._status = Status.NEW
             self._baseline = self._own_fields({} if data is None else data)
+            if model is not None and instance is not None:
+                self._data = data_of(model, self._baseline, instance)
+                self._mark_origin()
             if permissions is not None:
                 self.permissions._new(permissions)
                 self._baseline_permissions = self.permissions._lists()
@@ -133,18 +153,21 @@ class Document(Shown, Identity):
         Assigning a mapping replaces all fields; where only some were loaded that is
         :class:`NotLoaded`, as it would erase the others unseen.
         """
-        if self._data is None:
-            partly = self._status is Status.REFERENCE or self._coverage.only is not None
-            data = Data(self._baseline, self if partly else None, self._home)
-            if self._data is None:  # two threads should get the same one
-                self._data = data
-        return self._data
+        data = self._data
+        if data is None:
+            data = self._mapping()
+        return data if type(data) is Data else instance_of(data, self)
 
     @data.setter
     def data(self, value: Mapping[str, Any]) -> None:
         if value is not None and value is self._data:  # the second half of ``data |= …``
             return
         fields = self._own_fields(value)
+        model = self._data_model
+        if model is not None:
+            instance = value if isinstance(value, model.cls) else read(model, fields, self)
+            put_instance(self._mapping(), instance, self)
+            return
         if self._in_part():
             raise not_all_loaded(self.uri)
         if self._data is None:
@@ -158,12 +181,30 @@ class Document(Shown, Identity):
     def _home(self) -> Home:
         return self.kind, self._parent, self._id
 
+    def _mapping(self) -> Data:
+        """The fields as a mapping, whatever ``data`` is."""
+        if self._data is None:
+            partly = self._status is Status.REFERENCE or self._coverage.only is not None
+            origin, model = self if partly else None, self._data_model
+            if model is None:
+                data = Data(self._baseline, origin, self._home)
+            else:
+                data = Instance(self._baseline, origin, model)
+            if self._data is None:  # two threads should get the same one
+                self._data = data
+        return self._data
+
+    @property
+    def _data_model(self) -> Model | None:
+        """The class that ``data`` is an instance of, if it is no mapping."""
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """A copy of the fields as plain dicts and lists, with ``id`` and ``last_modified``.
 
         No request if loaded.
         """
-        fields = {"id": self.id, **deepcopy(self.data)}
+        fields = {"id": self.id, **deepcopy(mapping_of(self))}
         if self.last_modified is not None:
             fields["last_modified"] = self.last_modified
         return fields
@@ -192,10 +233,13 @@ class Document(Shown, Identity):
 
     def _own_fields(self, value: Any) -> dict[str, Any]:
         """Given data as fields: without the id, which must be this one, and the timestamp."""
+        model = self._data_model
+        if model is not None and isinstance(value, model.cls):
+            value = written(model, value)
         if not isinstance(value, OBJECT):
+            expected = "mapping of fields" if model is None else model.cls.__name__
             raise TypeError(
-                f"the data of a {self.kind.name} is a mapping of fields, "
-                f"not a {type(value).__name__}"
+                f"the data of a {self.kind.name} is a {expected}, not a {type(value).__name__}"
             )
         fields: dict[str, Any] = owned(value, "data")
         if fields.pop("id", self._id) != self._id:
@@ -237,7 +281,10 @@ class Document(Shown, Identity):
     # -- edits
 
     def _check(self) -> None:
-        """Refuse, before anything is sent, what the server would refuse."""
+        """Refuse, before anything is sent, what the server or the class of the data would."""
+        model = self._data_model
+        if model is not None:
+            check_instance(model, self)
 
     @property
     def changes(self) -> Changes:
@@ -279,6 +326,8 @@ class Document(Shown, Identity):
         """Let the data know whether there may be fields that are not here."""
         if self._data is not None:
             set_origin(self._data, self if self._unread or self._coverage.only else None)
+            if type(self._data) is Instance:
+                catch_up(self._data, self)
 
     # -- copies
 
@@ -301,7 +350,7 @@ class Document(Shown, Identity):
         other = self._twin()
         other._baseline = thawed(self._baseline)
         if self._data is not None:
-            other._data = Data(thawed(fields_in(self._data)), home=self._home)
+            other._data = duplicate(self._data, self._home)
             other._mark_origin()
         if self._permissions is not None:
             other._permissions = self._permissions._copy(other._load_permissions)
@@ -343,6 +392,13 @@ class Document(Shown, Identity):
             shown = repr(dict(self._fields()))
             state = shown if len(shown) <= 80 else f"{shown[:79]}…"
         return f"<{type(self).__name__} {self.uri} {state}>"
+
+
+def mapping_of(document: Document) -> Data:
+    """The fields as a mapping, whatever ``data`` is. A read of a reference loads it."""
+    data = document._mapping()
+    fields_in(data)
+    return data
 
 
 status_of: Callable[[Document], Status] = attrgetter("_status")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.state.coverage import Coverage
-from kinto_orm.state.data import follow, lend
 from kinto_orm.state.document import Document, Status
+from kinto_orm.state.instances import follow, lend, over, written
 from kinto_orm.state.values import thawed
 from kinto_orm.state.writes import Difference, Write, difference, writes
 
@@ -181,7 +181,25 @@ def insist(document: Document) -> None:
 
 def put_fields(document: Document, fields: Mapping[str, Any]) -> None:
     """Make the local fields these, in place."""
-    follow(document.data, thawed(document._fields()), thawed(fields))
+    follow(document._mapping(), thawed(document._fields()), thawed(fields))
+    document._mark_origin()
+
+
+def set_fields(document: Document, given: Any) -> None:
+    """Set these fields, and leave the others as they are; of a class's instance, all it has."""
+    model = document._data_model
+    if model is None:
+        document._mapping().update(given)
+    elif isinstance(given, model.cls):
+        put_fields(document, over(model, document._fields(), written(model, given)))
+    else:
+        put_fields(document, {**document._fields(), **given})
+
+
+def fields_over(document: Document, base: Mapping[str, Any], fields: dict[str, Any]) -> Any:
+    """Fields to be held in the place of ``base``: those that a class does not know stay."""
+    model = document._data_model
+    return fields if model is None else over(model, dict(base), fields)
 
 
 def drop_edits(document: Document) -> None:

@@ -100,7 +100,7 @@ class WithMembers(Document):
         id: str | None,
         parent: Document | None,
         connection: ServerConnection,
-        data: Mapping[str, Any] | None,
+        data: Any,
         permissions: Mapping[str, Any] | None,
     ) -> None:
         super()._start(id, parent, connection, data, permissions)

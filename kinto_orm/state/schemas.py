@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-from kinto_orm.state.document import Document
+import attrs
 
+from kinto_orm.state.document import Document
+from kinto_orm.state.instances import Model, is_misfit
+
+C = TypeVar("C", bound="CollectionSchemas")
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Stored[Any]")
 
@@ -77,10 +81,22 @@ class BucketSchemas(Document):
     )
 
 
+@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
 class CollectionSchemas(Document):
     """The schemas of a collection and what else it says of its records, as attributes."""
 
-    __slots__ = ()
+    # the class that the data of records are instances of, where they are no mappings
+    _model: Model | None = attrs.field(init=False)
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__new__(cls)
+        made._model = None
+        return made
+
+    def _typed(self: C, model: Model) -> C:
+        other = self._copy()
+        other._model = model
+        return other
 
     schema = Stored(
         "schema",
@@ -107,3 +123,30 @@ class CollectionSchemas(Document):
         decide, or to let them. See "Collection caching" in Kinto's API reference.
         """,
     )
+
+
+def is_typed(collection: CollectionSchemas) -> bool:
+    """Whether the data of records are instances of a class."""
+    return collection._model is not None
+
+
+def model_of(place: Any) -> Model | None:
+    """The class that the data of a collection's records are instances of, if there is one."""
+    return place._model if isinstance(place, CollectionSchemas) else None
+
+
+class InCollection(Document):
+    """A document whose data may be an instance of a class that its collection knows."""
+
+    __slots__ = ()
+
+    @property
+    def _data_model(self) -> Model | None:
+        model: Model | None = self._parent._model
+        return model
+
+
+def fits(record: Document) -> bool:
+    """Whether the stored fields are an instance of the class of the record's collection."""
+    model = record._data_model
+    return model is None or not is_misfit(model, record)

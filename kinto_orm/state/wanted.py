@@ -9,7 +9,7 @@ import attrs
 
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.document import Document, Status
-from kinto_orm.state.edits import is_edited, put_fields
+from kinto_orm.state.edits import fields_over, is_edited, put_fields
 from kinto_orm.state.ownership import kept_fields, server_fields
 
 
@@ -19,6 +19,7 @@ class Wanted:
 
     fields: Mapping[str, Any]
     permissions: Mapping[str, Collection[str]] | None = None
+    over: bool = False  #: whether fields that the class of the data does not know are to stay
 
 
 def edit(held: Document, want: Wanted, keep: Collection[str], writer: str | None) -> bool:
@@ -28,7 +29,10 @@ def edit(held: Document, want: Wanted, keep: Collection[str], writer: str | None
     save it, is put into its ``write`` by the server, which is no difference.
     """
     held.revert()
-    put_fields(held, kept_fields(held, want.fields, keep))
+    fields: Mapping[str, Any] = want.fields
+    if want.over:
+        fields = fields_over(held, held._fields(), dict(fields))
+    put_fields(held, kept_fields(held, fields, keep))
     if want.permissions is not None:
         for name in held.kind.permissions:
             who = set(want.permissions.get(name, ()))
