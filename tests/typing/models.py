@@ -1,0 +1,76 @@
+"""What editors and type checkers infer of typed records. Checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, assert_type
+
+import attrs
+
+from kinto_orm import Bucket, Collection, Data, Record
+from kinto_orm.models import json_schema
+from kinto_orm.objects.records import Records
+
+
+@attrs.define
+class Task:
+    title: str
+    due: datetime | None = None
+
+
+@attrs.define
+class Person:
+    name: str
+
+
+def collections_are_of_a_class(bucket: Bucket) -> None:
+    tasks = bucket.collection("tasks").typed(Task)
+    assert_type(tasks, Collection[Task])
+    assert_type(tasks.records, Records[Task])
+    assert_type(tasks.save(), Collection[Task])
+    assert_type(tasks.typed(Person), Collection[Person])
+    assert_type(json_schema(Task), dict[str, Any])
+
+
+def records_are_of_the_class(tasks: Collection[Task]) -> None:
+    task = tasks.create_record(Task("Paint the door"))
+    assert_type(task, Record[Task])
+    assert_type(task.data, Task)
+    assert_type(task.data.title, str)
+    assert_type(task.collection, Collection[Task])
+    assert_type(tasks.record("x").data, Task)
+    assert_type(tasks.get_record("x").data.due, datetime | None)
+    assert_type(tasks.get_records(), list[Record[Task]])
+    assert_type(tasks.check(), Iterator[Record[Task]])
+    assert_type(task.save(), Record[Task])
+    assert_type(task.refresh(), Record[Task])
+    for one in tasks.records.filter(title="x").order_by("due"):
+        assert_type(one.data, Task)
+    assert_type(tasks.records.first(), Record[Task] | None)
+    assert_type(tasks.records["x"].data, Task)
+    assert_type(tasks.records.create(Task("x")), Record[Task])
+    assert_type(tasks.records.get_or_create("x", Task("x")), tuple[Record[Task], bool])
+    assert_type(tasks.records.update_or_create("x", Task("x")), tuple[Record[Task], bool])
+    tasks.records.create_many([Task("x")])
+    tasks.records.sync_from([Task("x")])
+    tasks.save_record(task)
+    tasks.save_records([task])
+    task.data = Task("x")
+
+
+def what_is_misspelt_is_found(tasks: Collection[Task], people: Collection[Person]) -> None:
+    task = tasks.create_record(Task("x"))
+    print(task.data.titel)  # type: ignore[attr-defined]
+    task.data.title = 5  # type: ignore[assignment]
+    task.data = Person("x")  # type: ignore[assignment]
+    tasks.create_record(Person("x"))  # type: ignore[arg-type]
+    people.save_record(task)  # type: ignore[arg-type]
+
+
+def without_brackets_it_is_plain_data(todo: Collection, record: Record) -> None:
+    assert_type(todo, Collection[Data])
+    assert_type(record.data, Data)
+    assert_type(todo.create_record({"title": "x"}), Record[Data])
+    record.data = {"title": "x"}
+    print(record.data.anything)
