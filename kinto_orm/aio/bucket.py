@@ -87,7 +87,7 @@ class Bucket(BucketSchemas, Resource):
 
     async def delete_collection(
         self,
-        id: str | Collection,
+        id: str | Collection[Any],
         *,
         if_match: int | str | datetime | None = None,
         if_exists: bool = False,
@@ -99,7 +99,9 @@ class Bucket(BucketSchemas, Resource):
 
     async def delete_collections(
         self,
-        collections: Iterable[str | Collection] | AsyncIterable[str | Collection] | None = None,
+        collections: Iterable[str | Collection[Any]]
+        | AsyncIterable[str | Collection[Any]]
+        | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),

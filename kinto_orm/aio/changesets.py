@@ -29,7 +29,7 @@ class Changeset(ChangesetBase):
     """
 
     if TYPE_CHECKING:
-        collection: Collection
+        collection: Collection[Any]
         records: list[Record]
 
     async def verify(

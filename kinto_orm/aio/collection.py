@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kinto_orm.aio.record import Record
 from kinto_orm.aio.records import Records
 from kinto_orm.aio.resource import Resource
+from kinto_orm.extras import extra
 from kinto_orm.plans import schemas
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id, check_parent
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION
 from kinto_orm.state.identity import Ancestor
-from kinto_orm.state.schemas import CollectionSchemas
+from kinto_orm.state.schemas import CollectionSchemas, fits, is_typed
+from kinto_orm.state.typed import M
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from kinto_orm.files.uploads import Attachable
     from kinto_orm.plans.operations import Ignored
 
+T = TypeVar("T")
 
-class Collection(CollectionSchemas, Resource):
+
+class Collection(CollectionSchemas, Resource, Generic[M]):
     """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
 
-    With ``data`` or ``permissions`` it is a new one.
+    With ``data`` or ``permissions`` it is a new one. Its records hold plain :class:`Data`,
+    unless :meth:`typed` says that they are instances of a class.
     """
 
     __slots__ = ()
@@ -54,46 +59,76 @@ class Collection(CollectionSchemas, Resource):
 
     bucket: Ancestor[Bucket] = Ancestor(BUCKET)
 
+    def typed(self, cls: type[T]) -> Collection[T]:
+        """The same collection, where ``record.data`` is an instance of ``cls``. No request.
+
+        ``cls`` is an attrs class, a dataclass, a ``msgspec.Struct`` or a pydantic model; it
+        need not know anything of Kinto. Nested edits count, fields that it does not declare stay
+        as they are, and ``id`` and ``last_modified`` are filled in where it declares them. What
+        is stored and does not fit is :class:`InvalidData` when ``data`` is read; see
+        :meth:`check`. What does not fit is not sent: ``save()`` is then an ``InvalidData``.
+
+        Raises ``TypeError`` for anything else, and where what the class declares has no form in
+        JSON; ``ImportError`` without the extra ``models``.
+        """
+        with extra("models", "typed()", "msgspec"):
+            from kinto_orm.models import model_of
+
+        typed: Any = self._typed(model_of(cls))
+        return typed  # type: ignore[no-any-return]
+
+    async def check(self) -> AsyncIterator[Record[M]]:
+        """Those records that are no instance of the class, of a typed collection.
+
+        Reading the ``data`` of one raises the :class:`InvalidData` that says why. Requests: as
+        for reading ``records``.
+        """
+        if not is_typed(self):
+            raise TypeError(f"{self.uri} knows no class to check records against: see typed()")
+        async for record in self.records:
+            if not fits(record):
+                yield record
+
     @property
-    def records(self) -> Records:
+    def records(self) -> Records[M]:
         """The records, lazily: no request until it is read."""
         return Records(self.connection, self, Record)
 
-    def record(self, id: str) -> Record:
+    def record(self, id: str) -> Record[M]:
         """A reference to a record. No request."""
         return Record(id, collection=self)
 
     async def create_record(
         self,
-        data: Mapping[str, Any] | None = None,
+        data: M | Mapping[str, Any] | None = None,
         permissions: Mapping[str, Any] | None = None,
         *,
         id: str | None = None,
         if_not_exists: bool = False,
         safe: bool | None = None,
-    ) -> Record:
+    ) -> Record[M]:
         """See :meth:`Listing.create`: one PUT."""
         return await self.records.create(
             data, permissions, id=id, if_not_exists=if_not_exists, safe=safe
         )
 
-    async def get_record(self, id: str) -> Record:
+    async def get_record(self, id: str) -> Record[M]:
         """The record with that id, loaded: one GET, ``RecordNotFound`` if absent."""
         return await self.records[check_id(id, "record")]
 
-    async def get_records(self) -> list[Record]:
+    async def get_records(self) -> list[Record[M]]:
         """All records, in a list; ``records`` gives them page by page."""
         return [one async for one in self.records]
 
     async def save_record(
-        self, record: Record, safe: bool | None = None, on_conflict: OnConflict = None
-    ) -> Record:
+        self, record: Record[M], safe: bool | None = None, on_conflict: OnConflict = None
+    ) -> Record[M]:
         """Save a record of this collection. See :meth:`Resource.save`."""
         return await place_of(self.records).own(record).save(safe=safe, on_conflict=on_conflict)
 
     async def save_records(
         self,
-        records: Iterable[Record] | AsyncIterable[Record],
+        records: Iterable[Record[M]] | AsyncIterable[Record[M]],
         *,
         on_conflict: OnConflict = None,
         ignore: Ignored = (),
@@ -125,19 +160,19 @@ class Collection(CollectionSchemas, Resource):
 
     async def delete_record(
         self,
-        id: str | Record,
+        id: str | Record[M],
         *,
         if_match: int | str | datetime | None = None,
         if_exists: bool = False,
         safe: bool | None = None,
-    ) -> Record:
+    ) -> Record[M]:
         """Delete one record: one DELETE. See :meth:`Resource.delete`."""
         doomed = place_of(self.records).member(id)
         return await doomed.delete(safe=safe, if_match=if_match, if_exists=if_exists)
 
     async def delete_records(
         self,
-        records: Iterable[str | Record] | AsyncIterable[str | Record] | None = None,
+        records: Iterable[str | Record[M]] | AsyncIterable[str | Record[M]] | None = None,
         *,
         if_exists: bool = False,
         ignore: Ignored = (),
@@ -167,12 +202,12 @@ class Collection(CollectionSchemas, Resource):
 
     async def attach_files(
         self,
-        files: str | os.PathLike[str] | Iterable[tuple[str | Record, Attachable]],
+        files: str | os.PathLike[str] | Iterable[tuple[str | Record[M], Attachable]],
         workers: int = 4,
         if_changed: bool = True,
         *,
         progress: bool = False,
-    ) -> list[Record]:
+    ) -> list[Record[M]]:
         """Attach a file to each of many records, ``workers`` at a time.
 
         ``files`` are pairs of a record or its id and what :meth:`Record.attach` takes, or the
@@ -254,7 +289,7 @@ class Collection(CollectionSchemas, Resource):
 
     def watch(
         self, interval: float = 10, since: int | str | datetime | None = None
-    ) -> ChangeWatch[Record]:
+    ) -> ChangeWatch[Record[M]]:
         """What changes in the collection, as it comes: :class:`Record` and :class:`Tombstone` s.
 
         An iterator without an end; leave the loop, and nothing is left running. ``since`` is
@@ -274,7 +309,7 @@ class Collection(CollectionSchemas, Resource):
         return ChangeWatch(self.connection._driver, watch(self, interval, since))
 
     async def validate(
-        self, records: Record | Mapping[str, Any] | Iterable[Record | Mapping[str, Any]]
+        self, records: Record[M] | Mapping[str, Any] | Iterable[Record[M] | Mapping[str, Any]]
     ) -> None:
         """Check records, or their data, against the schemas, without sending them.
 
@@ -291,7 +326,7 @@ class Collection(CollectionSchemas, Resource):
 
     async def copy_to(
         self,
-        destination: Collection,
+        destination: Collection[Any],
         *,
         permissions: bool = False,
         attachments: bool = False,

@@ -194,7 +194,7 @@ class Listing(ListingBase[R], LazyList[R]):
         """
         from kinto_orm.plans import updates
 
-        wanted = updates.fields_to_set(fields, named)
+        wanted = self._to_set(fields, named)
         query = self._matches("update")
         safe = self.connection.safe
         steps = updates.update(self._place, query, wanted, safe=safe)

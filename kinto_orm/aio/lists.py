@@ -99,7 +99,8 @@ class LazyList(ListBase[T]):
         """
         narrowed = self._values(names)
         rows = narrowed.iter_dicts()
-        return read_ahead.Mapped(rows, lambda row: row_of(row, names)) if names else rows
+        paths = self._named(names, "values")
+        return read_ahead.Mapped(rows, lambda row: row_of(row, names, paths)) if names else rows
 
     async def to_pandas(self) -> Any:
         """A ``pandas.DataFrame`` with a row for each object (extra ``pandas``)."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from kinto_orm.aio.resource import Resource
 from kinto_orm.protocol.ids import check_parent
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, RECORD
+from kinto_orm.state.document import mapping_of
 from kinto_orm.state.identity import Ancestor
+from kinto_orm.state.schemas import InCollection
+from kinto_orm.state.typed import M
 
 if TYPE_CHECKING:
     from kinto_orm.aio.attachments import Attachment
@@ -18,11 +21,14 @@ if TYPE_CHECKING:
     from kinto_orm.files.uploads import Attachable
 
 
-class Record(Resource):
+class Record(InCollection, Resource, Generic[M]):
     """A record of a collection: ``Record("id", collection=todo)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one; its id may then also stand in the
     data, or is a UUID 4. No request is made before a field is read or a verb called.
+
+    ``data`` is a :class:`Data`, and of a record of a typed collection an instance of the class:
+    see :meth:`Collection.typed`.
     """
 
     __slots__ = ()
@@ -33,14 +39,24 @@ class Record(Resource):
         self,
         id: str | None = None,
         *,
-        collection: Collection,
-        data: Mapping[str, Any] | None = None,
+        collection: Collection[M],
+        data: M | Mapping[str, Any] | None = None,
         permissions: Mapping[str, Any] | None = None,
     ) -> None:
         check_parent(collection, COLLECTION, "a record")
         self._start(id, collection, collection.connection, data, permissions)
 
-    collection: Ancestor[Collection] = Ancestor(COLLECTION)
+    if TYPE_CHECKING:
+
+        @property  # type: ignore[override]
+        def data(self) -> M: ...
+        @data.setter
+        def data(self, value: M | Mapping[str, Any]) -> None: ...
+        @property
+        def collection(self) -> Collection[M]: ...
+
+    else:
+        collection = Ancestor(COLLECTION)
     bucket: Ancestor[Bucket] = Ancestor(BUCKET)
 
     async def validate(self) -> None:
@@ -56,7 +72,7 @@ class Record(Resource):
         from kinto_orm.aio.attachments import Attachment
         from kinto_orm.plans.downloads import described
 
-        metadata = described(self.data)
+        metadata = described(mapping_of(self))
         return None if metadata is None else Attachment(self, metadata)
 
     async def attach(
@@ -67,9 +83,9 @@ class Record(Resource):
         if_changed: bool = False,
         progress: bool = False,
         *,
-        data: Mapping[str, Any] | None = None,
+        data: M | Mapping[str, Any] | None = None,
         permissions: Mapping[str, Any] | None = None,
-    ) -> Record:
+    ) -> Record[M]:
         """Attach a file: one POST, streamed in constant memory, in the place of any other.
 
         ``content`` is a path, bytes, a binary file object (from its position on) or an

@@ -3,16 +3,57 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
 
 from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.record import Record
+from kinto_orm.state.typed import M
+
+if TYPE_CHECKING:
+    from kinto_orm.plans.operations import Ignored
 
 
-class Records(Listing[Record]):
+class Records(Listing["Record[M]"], Generic[M]):
     """The records of a collection: a :class:`Listing` whose files can be saved."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:  # what there is to be made of: a mapping of fields, or an instance
+
+        async def create(
+            self,
+            data: M | Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+            *,
+            id: str | None = None,
+            if_not_exists: bool = False,
+            safe: bool | None = None,
+        ) -> Record[M]: ...
+        async def get_or_create(
+            self,
+            id: str,
+            data: M | Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+        ) -> tuple[Record[M], bool]: ...
+        async def update_or_create(
+            self,
+            id: str,
+            data: M | Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+        ) -> tuple[Record[M], bool]: ...
+        async def create_many(
+            self,
+            rows: Iterable[M]
+            | AsyncIterable[M]
+            | Iterable[Mapping[str, Any]]
+            | AsyncIterable[Mapping[str, Any]],
+            *,
+            if_not_exists: bool = False,
+            ignore: Ignored = (),
+            progress: bool = False,
+        ) -> int: ...
 
     async def download_attachments(
         self,

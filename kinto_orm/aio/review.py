@@ -41,7 +41,7 @@ class Review(Shown):
     See the documentation of kinto-signer.
     """
 
-    collection: Collection
+    collection: Collection[Any]
     _state: ReviewState = attrs.field(factory=ReviewState, init=False)
 
     # -- what it is like

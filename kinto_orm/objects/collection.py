@@ -285,7 +285,7 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
 
     def watch(
         self, interval: float = 10, since: int | str | datetime | None = None
-    ) -> ChangeWatch[Record]:
+    ) -> ChangeWatch[Record[M]]:
         """What changes in the collection, as it comes: :class:`Record` and :class:`Tombstone` s.
 
         An iterator without an end; leave the loop, and nothing is left running. ``since`` is
