@@ -55,7 +55,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left_out = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "build", "dist", "docs")
     shutil.copytree(ROOT, source, ignore=left_out)
     sdist = built("sdist", source, folder)
-    shutil.unpack_archive(sdist, folder / "unpacked")
+    shutil.unpack_archive(sdist, folder / "unpacked", filter="data")
     (unpacked,) = (folder / "unpacked").iterdir()
     return built("wheel", unpacked, folder)
 

@@ -45,6 +45,7 @@ ASIDE = {
         "__orig_bases__",
         "__abstractmethods__",
     ),
+    *("__firstlineno__", "__replace__", "__static_attributes__"),  # from Python 3.13 on
     *("__class_getitem__", "__getattr__", "__copy__", "__deepcopy__", "__setstate__"),
     *("__attrs_attrs__", "__attrs_own_setattr__", "__attrs_props__", "__match_args__"),
 } - {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
