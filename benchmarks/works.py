@@ -13,6 +13,7 @@ from threading import Barrier
 from typing import Any
 
 from . import rows
+from .awaited import awaited
 from .contenders import CHUNK, PAGE, Contender
 from .counting import Traffic
 from .measuring import growth, import_times, race
@@ -287,4 +288,5 @@ WORKS: Sequence[Callable[[Stage], list[Result]]] = (
     threads,
     save_postgresql,
     memory,
+    awaited,
 )
