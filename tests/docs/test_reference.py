@@ -17,6 +17,7 @@ MODULES = [
     "kinto_orm.aio",
     "kinto_orm.cli",
     "kinto_orm.manifest",
+    "kinto_orm.models",
     "kinto_orm.offline",
     "kinto_orm.testing",
 ]

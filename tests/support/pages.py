@@ -24,7 +24,7 @@ class Code:
 
     def run(self, page: Path, url: str, names: dict[str, object]) -> None:
         code = self.text.replace("http://localhost:8888/v1", url)
-        exec(compile("\n" * self.line + code, str(page), "exec"), names)
+        exec(compile("\n" * self.line + code, str(page), "exec", dont_inherit=True), names)
 
 
 def code_of(page: Path) -> list[Code]:
