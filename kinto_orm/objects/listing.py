@@ -13,7 +13,7 @@ from kinto_orm.objects.lists import LazyList
 from kinto_orm.plans import conflicts, pages, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
-from kinto_orm.plans.listing import ListingBase
+from kinto_orm.plans.listing import ListingBase, no_frame
 from kinto_orm.protocol.messages import ALONE
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class Listing(ListingBase[R], LazyList[R]):
         number: int = self.connection._driver.run_long(
             create_each(
                 self._place,
-                tracked(rows, progress),
+                tracked(no_frame(rows), progress),
                 safe=self.connection.safe,
                 if_not_exists=if_not_exists,
                 ignore=ignore,

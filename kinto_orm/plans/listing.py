@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: How many ids of a list are remembered for completion, and of how many lists.
 SEEN = 100
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Document)
 L = TypeVar("L", bound="ListingBase[Any]")
 
@@ -178,6 +179,16 @@ def place_of(listing: ListingBase[R]) -> Place[R]:
     return place
 
 
+def no_frame(given: T) -> T:
+    """What a caller gave, which is no data frame (``TypeError``): that gives names of columns."""
+    for method, rows in (("itertuples", "to_dict('records')"), ("iter_rows", "to_dicts()")):
+        if hasattr(type(given), "columns") and hasattr(type(given), method):
+            raise TypeError(
+                f"a data frame gives the names of its columns, not its rows; write frame.{rows}"
+            )
+    return given
+
+
 def required_iterable(wanted: Any, verb: str, instead: str, awaited: bool = False) -> Any:
     """The argument of a plural verb, which is never everything by default.
 
@@ -185,6 +196,7 @@ def required_iterable(wanted: Any, verb: str, instead: str, awaited: bool = Fals
     """
     if awaited and isinstance(wanted, AsyncIterable):
         return wanted
+    no_frame(wanted)
     if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
         return wanted
     raise TypeError(

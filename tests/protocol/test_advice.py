@@ -242,3 +242,22 @@ def test_developers_of_the_library_see_all_frames(nowhere: str) -> None:
     assert "_opened" not in short
     assert "_opened" in long
     assert short.splitlines()[-1] == long.splitlines()[-1]
+
+
+def test_a_data_frame_given_for_rows_is_refused_with_what_to_write(
+    todo: Collection, server_log: Log
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([{"id": "a", "n": 1}, {"id": "b", "n": 2}])
+    verbs: list[Callable[[Any], Any]] = [
+        todo.records.sync_from,
+        todo.records.create_many,
+        todo.save_records,
+        todo.delete_records,
+    ]
+    with server_log() as log:
+        for verb in verbs:
+            with pytest.raises(TypeError, match=r"frame\.to_dict\('records'\)"):
+                verb(frame)
+    assert not log
+    assert len(todo.records.sync_from(frame.to_dict("records"))) == 2
