@@ -52,7 +52,8 @@ def json_schema(cls: type) -> dict[str, Any]:
         schema["properties"].pop(name, None)
         if name in schema.get("required", ()):
             schema["required"].remove(name)
-    return schema
+    # A server checks the schema itself by Draft 7, and records by the latest unless it is named.
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 
 
 class _Schemas:
