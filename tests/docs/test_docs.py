@@ -19,8 +19,8 @@ PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 #: What a page needs that is not in every environment.
 NEEDS = {
     "coming_from_kinto_http.rst": ["kinto_http"],
-    "domain_models.rst": ["msgspec"],
     "manifests.rst": ["ruamel.yaml"],
+    "models.rst": ["msgspec"],
     "tables.rst": ["pandas"],
 }
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
