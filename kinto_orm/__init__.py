@@ -1,6 +1,7 @@
 """Kinto's objects as Python objects: buckets, collections, groups and records."""
 
 import importlib
+import sys
 import typing
 
 from kinto_orm import pickles as _pickles
@@ -174,3 +175,15 @@ if not typing.TYPE_CHECKING:  # a type checker should still find misspelt names
 
     def __dir__() -> list[str]:
         return [*globals(), *_LATER]
+
+
+def _complete_in_notebooks() -> None:
+    """Let the IPython that runs, if one does, complete fields behind ``record.data``."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if hasattr(shell, "Completer"):
+        from kinto_orm.display.completion import install
+
+        install(shell)
+
+
+_complete_in_notebooks()

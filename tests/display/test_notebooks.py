@@ -283,3 +283,39 @@ def test_ipython_completes_fields_permissions_and_ids(
         assert any("record:create" in text for text in completed("may['rec"))
         assert any("r1" in text for text in completed("records['r"))
     assert not log
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+def test_what_is_behind_a_property_is_completed_without_a_request(
+    todo: Collection, server_log: Log, jedi: bool
+) -> None:
+    pytest.importorskip("IPython")
+    from IPython.core.completer import provisionalcompleter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from kinto_orm.display.completion import install
+
+    todo.create_record({"id": "r1", "title": "x", "author": {"name": "Bo", "no one": 1}})
+    record = todo.get_record("r1")
+    list(todo.records)
+    shell = InteractiveShell.instance()
+    shell.Completer.use_jedi = jedi
+    install(shell)
+    install(shell)
+    shell.user_ns.update(record=record, todo=todo, unread=todo.record("unread"))
+
+    def completed(text: str) -> list[str]:
+        with provisionalcompleter():
+            found = shell.Completer.completions(text, len(text))
+            return [text[: one.start] + one.text for one in found]
+
+    with server_log() as log:
+        assert completed("record.data.ti") == ["record.data.title"]
+        assert completed("print(record.data['ti") == ["print(record.data['title"]
+        assert completed("record.data.author.n") == ["record.data.author.name"]
+        assert completed("todo.permissions.cre") == ["todo.permissions.create_record"]
+        assert completed('todo.permissions["rec') == ['todo.permissions["record:create']
+        assert completed('todo.records["r') == ['todo.records["r1']
+        for nothing in ("unread.data.ti", "unread.permissions.ti", "record.nothing.at.all"):
+            assert not [text for text in completed(nothing) if "title" in text]
+    assert not log
