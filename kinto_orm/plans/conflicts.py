@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from kinto_orm.errors import Conflict, NotFound, ResponseError
 from kinto_orm.plans import objects as plans
@@ -27,7 +27,10 @@ from kinto_orm.state.values import thawed
 D = TypeVar("D", bound=Document)
 
 #: One of the policies, or a function from the Conflict to the data to save.
-OnConflict: TypeAlias = "str | Callable[[Conflict], Mapping[str, Any]] | None"
+OnConflict: TypeAlias = (
+    "Literal['merge', 'merge-mine', 'merge-theirs', 'mine', 'theirs']"
+    " | Callable[[Conflict], Any] | None"
+)
 
 #: Who has the last word where both sides changed a field, for each policy that merges.
 _MERGES = {"merge-mine": "mine", "merge-theirs": "theirs", "merge": None}

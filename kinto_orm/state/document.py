@@ -30,6 +30,7 @@ from kinto_orm.state.instances import (
     data_of,
     duplicate,
     fields_in,
+    first_instance,
     instance_of,
     lend,
     put_instance,
@@ -155,6 +156,9 @@ class Document(Shown, Identity):
         """
         data = self._data
         if data is None:
+            model = self._data_model
+            if model is not None and self._status is Status.LOADED and self._coverage is WHOLE:
+                return first_instance(self, model)  # type: ignore[no-any-return]
             data = self._mapping()
         return data if type(data) is Data else instance_of(data, self)
 

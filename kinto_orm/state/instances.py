@@ -85,67 +85,90 @@ class Model(Protocol):
 class Instance(Data):
     """The fields of one object, and the instance that they are."""
 
-    __slots__ = ("_base", "_blind", "_instance", "_items", "_model", "_seen")
+    __slots__ = ("_model", "_state")
 
     _model: Model
-    _instance: Any  # None until it is first read
-    _base: dict[str, Any]  # the fields that the instance was last in step with
-    _seen: dict[str, Any] | None  # what it said then; None where that is what the fields say
-    _items: Items
-    _blind: bool  # whether it was assigned over fields that nobody has loaded
+    #: The instance, ``None`` until it is first read; the fields that it was last in step with;
+    #: what it said then, ``None`` where that is what the fields say; the items of its lists;
+    #: whether it was assigned over fields that nobody has loaded.
+    _state: list[Any]
 
     def __init__(self, fields: dict[str, Any], origin: Origin | None, model: Model) -> None:
         _put_held(self, [fields, fields, *NOWHERE])
         set_origin(self, origin)
         _put_model(self, model)
-        _put_instance(self, None)
-        _put_blind(self, False)
+        _put_state(self, [None, None, None, None, False])
 
     def __getstate__(self) -> dict[str, Any]:
         # The very objects: which of them are the same one must be the same in the copy.
-        state = {"held": _held_of(self)[:2], "origin": _origin_of(self), "model": _model_of(self)}
-        state["instance"], state["blind"] = _instance_of(self), _blind_of(self)
         if _instance_of(self) is not None:
-            state["step"] = _base_of(self), _said(self), _items_of(self)
-        return state
+            _said(self)
+        state = {"held": _held_of(self)[:2], "origin": _origin_of(self), "model": _model_of(self)}
+        return {**state, "state": _state_of(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Instance.__init__(self, state["held"][0], state["origin"], state["model"])
         _held_of(self)[:2] = state["held"]
-        _put_blind(self, state["blind"])
-        if state["instance"] is not None:
-            _in_step(self, state["instance"], *state["step"])
+        _put_state(self, state["state"])
 
 
-def _slot(name: str) -> tuple[Callable[[Data], Any], Callable[[Data, Any], None]]:
-    slot = Instance.__dict__[name]
-    return slot.__get__, slot.__set__
+# Quicker than anything else that gets past the attributes of Data.
+_model_of, _put_model = Instance.__dict__["_model"].__get__, Instance.__dict__["_model"].__set__
+_state_of, _put_state = Instance.__dict__["_state"].__get__, Instance.__dict__["_state"].__set__
 
 
-_model_of, _put_model = _slot("_model")
-_instance_of, _put_instance = _slot("_instance")
-_base_of, _put_base = _slot("_base")
-_seen_of, _put_seen = _slot("_seen")
-_items_of, _put_items = _slot("_items")
-_blind_of, _put_blind = _slot("_blind")
+def _instance_of(data: Data) -> Any:
+    return _state_of(data)[0]
+
+
+def _put_instance(data: Data, instance: Any) -> None:
+    _state_of(data)[0] = instance
+
+
+def _base_of(data: Data) -> dict[str, Any]:
+    base: dict[str, Any] = _state_of(data)[1]
+    return base
+
+
+def _put_blind(data: Data, blind: bool) -> None:
+    _state_of(data)[4] = blind
 
 
 def _in_step(
     data: Data, instance: Any, base: dict[str, Any], seen: dict[str, Any] | None, items: Items
 ) -> None:
     """Note that the instance says what the fields ``base`` say."""
-    _put_base(data, base)
-    _put_seen(data, seen)
-    _put_items(data, items)
-    _put_instance(data, instance)
+    _state_of(data)[:4] = instance, base, seen, items
 
 
 # -- reading
 
 
+def first_instance(document: Document, model: Model) -> Any:
+    """What ``document.data`` is, of one that was loaded whole, and never looked at.
+
+    This is what reading a typed list costs.
+    """
+    fields = document._baseline
+    instance = read(model, fields, document)
+    items: Items = []
+    seen = _without_own(model.write(instance, items)) if model.eager else None
+    data = _new(Instance)
+    _put_held(data, [fields, fields, *NOWHERE])
+    set_origin(data, None)
+    _put_model(data, model)
+    _put_state(data, [instance, fields, seen, items, False])
+    if document._data is None:  # two threads should get the same one
+        document._data = data
+    return instance_of(document._data, document)
+
+
+_new = Instance.__new__
+
+
 def instance_of(data: Data, document: Document) -> Any:
     """What ``document.data`` is. Raises :class:`InvalidData` for fields that do not fit."""
-    instance = _instance_of(data)
+    instance, base = _state_of(data)[:2]
     if instance is None:
         _complete(data)
         instance = _instance_of(data)  # that may have found one
@@ -155,7 +178,7 @@ def instance_of(data: Data, document: Document) -> Any:
         if _instance_of(data) is None:  # two threads should get the same one
             _take(data, instance, fields)
         instance = _instance_of(data)
-    elif _held_of(data)[0] is not _base_of(data):
+    elif _held_of(data)[0] is not base:
         catch_up(data, document)
         instance = _instance_of(data)
         return instance_of(data, document) if instance is None else instance
@@ -199,13 +222,13 @@ def _without_own(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _said(data: Data) -> dict[str, Any]:
     """What the instance said when it was last in step."""
-    seen: dict[str, Any] | None = _seen_of(data)
+    seen: dict[str, Any] | None = _state_of(data)[2]
     if seen is None:
         model, base = _model_of(data), _base_of(data)
         seen = said(model, base)
         if seen is None:
             seen = {}
-        _put_seen(data, seen)
+        _state_of(data)[2] = seen
     return seen
 
 
@@ -236,7 +259,7 @@ def fold(data: Data) -> None:
     if same(seen, now):
         return
     base = _base_of(data)
-    fields = patched(base, seen, now, _items_of(data), items)
+    fields = patched(base, seen, now, _state_of(data)[3], items)
     fields = {
         name: value if value is base.get(name, _ABSENT) else thawed(value)
         for name, value in fields.items()
@@ -396,7 +419,7 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
         plain.follow(data, expected, answer)
         return
     held = _held_of(data)
-    if _blind_of(data):
+    if _state_of(data)[4]:
         _put_blind(data, False)
         model, instance = _model_of(data), _instance_of(data)
         items: Items = []
