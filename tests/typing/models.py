@@ -74,3 +74,9 @@ def without_brackets_it_is_plain_data(todo: Collection, record: Record) -> None:
     assert_type(todo.create_record({"title": "x"}), Record[Data])
     record.data = {"title": "x"}
     print(record.data.anything)
+
+
+def a_misspelt_policy_is_found(tasks: Collection[Task], record: Record) -> None:
+    record.save(on_conflict="merge")
+    record.save(on_conflict="merged")  # type: ignore[arg-type]
+    tasks.get_record("x").save(on_conflict=lambda error: Task("x"))
