@@ -15,7 +15,7 @@ class _Tracked(AsyncIterator[T]):
 
     def __init__(self, wanted: AsyncIterable[T]) -> None:
         self._wanted = aiter(wanted)
-        self._bar: Any = blocking.tracked((), True)
+        self._bar: Any = blocking.bar()
 
     async def __anext__(self) -> T:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kinto_orm.extras import extra
 
@@ -13,12 +13,15 @@ T = TypeVar("T")
 
 def tracked(wanted: Iterable[T], progress: bool) -> Iterable[T]:
     """The same, with a bar that shows how many were taken if ``progress`` is asked for."""
-    if not progress:
-        return wanted
+    # Its iterator, since a bar of tqdm's passes for something to be awaited, too.
+    return iter(bar(wanted)) if progress else wanted
+
+
+def bar(wanted: Iterable[T] | None = None) -> Any:
+    """A bar of tqdm's, over what is wanted or to be updated by hand."""
     with extra("progress", "progress=True", "tqdm"):
         from tqdm.auto import tqdm
-    bar: Iterable[T] = tqdm(wanted, unit=" objects")
-    return bar
+    return tqdm(wanted, unit=" objects")
 
 
 def taken(wanted: Iterable[T], progress: bool = False) -> Callable[[], T | None]:
@@ -33,7 +36,5 @@ def counted(progress: bool) -> Iterator[Callable[[int], object]]:
     if not progress:
         yield int
         return
-    with extra("progress", "progress=True", "tqdm"):
-        from tqdm.auto import tqdm
-    with tqdm(unit=" objects") as bar:
-        yield bar.update
+    with bar() as shown:
+        yield shown.update

@@ -20,7 +20,7 @@ MISTAKES: dict[str, tuple[type[Exception], str]] = {
     "record.permisions": (AttributeError, "'permisions'"),
     "record.permisions = {}": (AttributeError, "'permisions'"),
     "record.saev()": (AttributeError, "'saev'"),
-    "record.update(title='x')": (AttributeError, r"'update'; its fields are in \.data"),
+    "record.update(title='x')": (AttributeError, r"'update'; .*its fields are in \.data"),
     "collection.title = 'x'": (AttributeError, "'title'"),
     "bucket.title = 'x'": (AttributeError, "'title'"),
     "group.memmbers = []": (AttributeError, "'memmbers'"),
