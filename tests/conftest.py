@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis  # noqa: F401, which looks for its generators among what is not frozen yet
 import pytest
 
 from kinto_orm.objects.connection import Connection
@@ -13,6 +15,12 @@ from support.faults import FaultProxy
 from support.postgresql import private_postgresql
 from support.servers import WatchedServer
 from support.worlds import SECRET, Connect, World, connecting, lossy_world, sleepless
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_alone_by_the_garbage_collector() -> None:
+    """What other modules left behind is not looked through: hundreds of servers are in it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
