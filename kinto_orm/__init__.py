@@ -42,8 +42,6 @@ from kinto_orm.errors import (
     ValidationError,
     Violation,
 )
-from kinto_orm.network.auth import BearerTokenAuth
-from kinto_orm.network.notices import ServerDeprecationWarning
 from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.connection import Connection
@@ -59,7 +57,9 @@ from kinto_orm.state.principals import Authenticated, Everyone, Principals
 from kinto_orm.version import __version__
 
 if typing.TYPE_CHECKING:
+    from kinto_orm.network.auth import BearerTokenAuth
     from kinto_orm.network.browser_login import BrowserOAuth
+    from kinto_orm.network.notices import ServerDeprecationWarning
     from kinto_orm.objects.accounts import Account, Accounts
     from kinto_orm.objects.attachments import Attachment
     from kinto_orm.objects.changesets import Changeset
@@ -151,6 +151,7 @@ _LATER = {
     "Attachment": "objects.attachments",
     "BasicPatch": "state.patches",
     "Batch": "plans.batch",
+    "BearerTokenAuth": "network.auth",
     "BrowserOAuth": "network.browser_login",
     "Changes": "state.changes",
     "Changeset": "objects.changesets",
@@ -159,6 +160,7 @@ _LATER = {
     "MergePatch": "state.patches",
     "PermissionEntry": "plans.access",
     "Review": "objects.review",
+    "ServerDeprecationWarning": "network.notices",
     "SyncPlan": "objects.sync",
     "Tombstone": "state.tombstones",
 }

@@ -34,7 +34,6 @@ from kinto_orm.network.prepare import prepared, signed
 from kinto_orm.network.redirects import answered, fetchable, fetched
 from kinto_orm.network.retry import repeated
 from kinto_orm.plans.effects import Ask, Fetch, Sleep, Steps
-from kinto_orm.protocol.envelopes import BATCH, Posting
 from kinto_orm.protocol.messages import (
     JSON,
     NOBODY,
@@ -96,6 +95,8 @@ class Transport(Generic[E]):
         """
         if len(requests) == 1:
             return [(yield from self._outcome(requests[0]))]
+        from kinto_orm.protocol.envelopes import BATCH, Posting
+
         posting = Posting(requests)
 
         def once(_: Request) -> Steps[Response]:

@@ -11,7 +11,6 @@ from kinto_orm.extras import extra
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
 from kinto_orm.objects.resource import Resource
-from kinto_orm.plans import schemas
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of, required_iterable
 from kinto_orm.protocol.ids import check_id, check_parent
@@ -316,6 +315,8 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
         to with ``$ref`` has to be in them. Raises ``ValueError`` where a schema is not
         valid, and ``ImportError`` without the extra ``jsonschema``.
         """
+        from kinto_orm.plans import schemas
+
         self._connection._driver.run(schemas.validate(self, records))
 
     # -- replication

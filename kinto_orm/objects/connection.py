@@ -13,10 +13,6 @@ import requests
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
 from kinto_orm.exports import exported
-from kinto_orm.network.exchange import Timeout
-from kinto_orm.network.options import Hooks, Options, checked_url
-from kinto_orm.network.session import Pool
-from kinto_orm.network.transport import Transport
 from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.server import Server
@@ -28,6 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kinto_orm.drivers.block import Block
+    from kinto_orm.network.exchange import Timeout
+    from kinto_orm.network.options import Hooks, Options
+    from kinto_orm.network.session import Pool
     from kinto_orm.objects.access import Access
     from kinto_orm.objects.accounts import Account, Accounts
     from kinto_orm.objects.monitor import Monitor
@@ -78,6 +77,10 @@ class Connection(Server):
         event_hooks: Hooks | None = None,
         session: requests.Session | None = None,
     ) -> None:
+        # Whoever only imports the package asks no server.
+        from kinto_orm.network.options import Options, checked_url
+        from kinto_orm.network.session import Pool
+
         options = Options(
             auth=auth,
             headers=headers or {},
@@ -94,6 +97,8 @@ class Connection(Server):
         self._begin(Pool(checked_url(server_url), session), options)
 
     def _begin(self, pool: Pool, options: Options, said: dict[str, Any] | None = None) -> None:
+        from kinto_orm.network.transport import Transport
+
         super().__init__(Transport(pool, options), said)
         self._options = options
         self.safe = options.safe
@@ -317,6 +322,8 @@ def _reopened(
     server_info: dict[str, Any] | None,
 ) -> Connection:
     """A connection that was pickled, with sockets of its own, and what it knew of the server."""
+    from kinto_orm.network.session import Pool
+
     connection = object.__new__(cls)
     pool = Pool(server_url, session, travelled=True)
     connection._begin(pool, options, server_info)

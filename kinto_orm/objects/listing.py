@@ -10,7 +10,7 @@ import attrs
 from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
-from kinto_orm.plans import conflicts, pages, reads
+from kinto_orm.plans import conflicts, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase, no_frame
@@ -213,6 +213,7 @@ class Listing(ListingBase[R], LazyList[R]):
         those of what others deleted meanwhile (a HEAD comes first, to know since when).
         Attachments stay on the server. If it is interrupted, calling it again deletes the rest.
         """
+        from kinto_orm.plans import pages
         from kinto_orm.state.tombstones import Tombstone
 
         rows = self.connection._driver.run(pages.delete_matches(self.uri, self._matches("delete")))

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from kinto_orm.drivers import read_ahead
 from kinto_orm.extras import extra
-from kinto_orm.plans import pages
 from kinto_orm.plans.lists import ListBase, row_of
 from kinto_orm.protocol.timestamps import timestamp
 
@@ -38,6 +36,8 @@ class LazyList(ListBase[T]):
         def connection(self) -> Connection: ...
 
     def __iter__(self) -> Iterator[T]:
+        from kinto_orm.drivers import read_ahead
+
         return read_ahead.each(self.connection._driver, self._source())
 
     def _repr_html_(self) -> str:
@@ -54,6 +54,8 @@ class LazyList(ListBase[T]):
 
     def pages(self) -> Iterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""
+        from kinto_orm.drivers import read_ahead
+
         return read_ahead.pages(self.connection._driver, self._source(whole=True))
 
     def first(self) -> T | None:
@@ -69,6 +71,8 @@ class LazyList(ListBase[T]):
 
     def count(self) -> int:
         """How many objects there are: one HEAD. Slices count as much as they hold."""
+        from kinto_orm.plans import pages
+
         return self._extent(self.connection._driver.run(pages.count(self.uri, self.query)))
 
     def exists(self) -> bool:
@@ -78,10 +82,14 @@ class LazyList(ListBase[T]):
     @property
     def timestamp(self) -> int:
         """When the list last changed, deletions included, in milliseconds: one HEAD."""
+        from kinto_orm.plans import pages
+
         return self.connection._driver.run(pages.list_timestamp(self.uri))
 
     def modified_since(self, moment: Any) -> bool:
         """Whether the list changed after its ``timestamp`` was this: one conditional HEAD."""
+        from kinto_orm.plans import pages
+
         return self.connection._driver.run(pages.modified_since(self.uri, timestamp(moment)))
 
     def to_dicts(self) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.drivers.sync import Driver
-from kinto_orm.network.session import Pool
-from kinto_orm.network.transport import Transport
 from kinto_orm.plans import server as plans
 from kinto_orm.plans.server import Server as Said
 from kinto_orm.plans.server import User
+
+if TYPE_CHECKING:
+    from kinto_orm.network.session import Pool
+    from kinto_orm.network.transport import Transport
 
 Self = TypeVar("Self", bound="Server")
 
@@ -23,6 +24,8 @@ class Server:
     """
 
     def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
+        from kinto_orm.drivers.sync import Driver
+
         self._readings = transport.pool.readings
         self.server_url = transport.pool.server_url
         self._driver = Driver(transport, Said(self.server_url, said))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import attrs
 
 from kinto_orm.plans.lists import ListBase
-from kinto_orm.plans.sources import Permitted, Source
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.coverage import WHOLE, Coverage
@@ -20,6 +19,7 @@ from kinto_orm.state.schemas import model_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
+    from kinto_orm.plans.sources import Source
 
 #: How many ids of a list are remembered for completion, and of how many lists.
 SEEN = 100
@@ -64,7 +64,11 @@ class ListingBase(ListBase[R]):
 
     def _source(self, whole: bool = False) -> Source[R]:
         source = super()._source()
-        return Permitted(source, whole) if self._permissions else source
+        if not self._permissions:
+            return source
+        from kinto_orm.plans.sources import Permitted
+
+        return Permitted(source, whole)
 
     def _asked_for(self, wanted: Any) -> R:
         """A reference for ``list["id"]``."""

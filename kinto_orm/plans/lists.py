@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from kinto_orm.plans.once import OncePages
-from kinto_orm.plans.pages import Pages
-from kinto_orm.plans.sources import Rows, Source
 from kinto_orm.protocol.queries import Query, whole_number
 from kinto_orm.shown import Shown
 from kinto_orm.state.made import readings_of
+
+if TYPE_CHECKING:
+    from kinto_orm.plans.pages import Pages
+    from kinto_orm.plans.sources import Source
 
 #: What lists of other libraries are asked for: the verb that does it here, and how it is written.
 _ELSEWHERE = {
@@ -89,10 +90,14 @@ class ListBase(Shown, ABC, Generic[T]):
 
     def _source(self, whole: bool = False) -> Source[T]:
         """A new pass over the list; ``whole``: its pages are to be those of the server."""
+        from kinto_orm.plans.sources import Rows  # not everybody reads a list
+
         query = self.query
         return Rows(self._pages(), self._items, query.start, query.stop, self._capability)
 
     def _pages(self) -> Pages:
+        from kinto_orm.plans.once import OncePages
+
         connection = self.connection
         return OncePages(
             readings_of(connection),

@@ -12,7 +12,6 @@ from kinto_orm.errors import (
     NotFound,
     ResponseError,
 )
-from kinto_orm.plans.clashes import advice, advice_on_missing
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.lost_replies import (
     earlier_write,
@@ -226,6 +225,8 @@ def refused(document: Document, response: Response) -> Steps[ResponseError]:
     unclear = error.status == 403 and isinstance(error, NotFound)
     if unclear and (yield Request("GET", document.uri)).status == 200:
         return Forbidden(response)
+    from kinto_orm.plans.clashes import advice_on_missing
+
     error.advice = error.advice or advice_on_missing(document, response)
     return error
 
@@ -243,6 +244,8 @@ def conflict(document: Document, response: Response) -> ResponseError:
     """The error for a 412, with the three versions of the object."""
     error = error_for(response)
     if isinstance(error, Conflict):
+        from kinto_orm.plans.clashes import advice
+
         details = error.details if isinstance(error.details, dict) else {}
         existing = details.get("existing")
         error.local = document

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
-from uuid import UUID
 
 #: What holds no other values, by exact type: most of all JSON, and quick to tell.
 ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -18,9 +18,6 @@ OBJECT = (dict, Mapping)
 
 #: Kinto's own recursion ends somewhat above, in a 500.
 MAX_DEPTH = 400
-
-#: What stands for another value of JSON, for ``isinstance``: :func:`written` says which.
-WRITTEN = (date, Enum, UUID)
 
 #: The integers that a server keeps; it makes floats of all others.
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
@@ -43,8 +40,16 @@ def written_date(value: date) -> str:
     return value.isoformat()
 
 
+def is_written(value: Any) -> bool:
+    """Whether it stands for another value of JSON: :func:`written` says which."""
+    if isinstance(value, (date, Enum)):
+        return True
+    imported = sys.modules.get("uuid")  # by whoever has a UUID
+    return imported is not None and isinstance(value, imported.UUID)
+
+
 def written(value: Any) -> Any:
-    """What is sent for one of :data:`WRITTEN`: the text of a date or a UUID, the value of an Enum.
+    """What is sent for a date or a UUID, which is their text, or for an Enum: its value.
 
     Raises what :func:`written_date` does.
     """
@@ -66,7 +71,7 @@ def own_number(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, WRITTEN):
+    if is_written(value):
         return written(value)
     if isinstance(value, Mapping):
         return dict(value)
@@ -151,7 +156,7 @@ def refuse_first_fault(given: Any, name: str = "") -> None:
                     f"{where} is an integer of {value.bit_length()} bits, which the server would "
                     "round: it keeps those from -2**63 to 2**64-1; use a string, or a float"
                 )
-        elif isinstance(value, WRITTEN):
+        elif is_written(value):
             try:
                 written(value)
             except ValueError as error:

@@ -7,7 +7,6 @@ and its opposite finds everything, which is then deleted: such names are refused
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher, get_close_matches
 
 #: The transforms of moments in Django: they come last, or before another lookup.
 MOMENT_PARTS = frozenset(
@@ -108,6 +107,8 @@ def _nearly(word: str, lookup: str) -> bool:
     """
     if word == lookup or word in _swapped(lookup) or word in _doubled(lookup):
         return True
+    from difflib import SequenceMatcher  # most lookups are spelt right
+
     return len(lookup) > 3 and SequenceMatcher(None, word, lookup).ratio() >= _ALIKE
 
 
@@ -127,4 +128,6 @@ def _doubled(lookup: str) -> set[str]:
 
 def nearest_names(name: str, names: Iterable[str]) -> list[str]:
     """Up to three of the names that somebody may have meant; none that is private."""
+    from difflib import get_close_matches
+
     return get_close_matches(name, [one for one in names if not one.startswith("_")], 3, 0.6)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from kinto_orm.protocol.encoding import ATOMS, OBJECT, WRITTEN, own_number, written
+from kinto_orm.protocol.encoding import ATOMS, OBJECT, is_written, own_number, written
 from kinto_orm.state.values import Fields, thawed
 
 _ABSENT = object()
@@ -60,7 +60,7 @@ def _as_sent(value: Any) -> Any:
     """
     if type(value) in ATOMS or isinstance(value, OBJECT):
         return value
-    if not isinstance(value, WRITTEN):
+    if not is_written(value):
         return own_number(value)
     try:
         return written(value)
