@@ -99,12 +99,12 @@ class Teller:
             verb = self._story(world)
         before = [held(one) for one in world.watched]
         tape.count = 0
-        result = shown(outcome(verb), folder)
+        result = outcome(verb)
         after = [held(one) for one in world.watched]
-        if tape.fails_at == 0 and tape.error is not None:
+        if tape.fails_at == 0 and result is tape.error:
             tape.error = None
-            result = shown(outcome(verb), folder)
-        return Told(result, before, after)
+            result = outcome(verb)
+        return Told(shown(result, folder), before, after)
 
 
 def outcome(verb: Callable[[], Any]) -> Any:

@@ -983,6 +983,6 @@ def test_a_connection_shows_what_a_user_may_use_and_nothing_else() -> None:
         *("account", "accounts", "backoff_until", "batch", "bucket", "buckets", "capabilities"),
         *("close", "create_bucket", "delete_bucket", "delete_buckets", "dry_run", "flush"),
         *("get_bucket", "get_buckets", "headers", "heartbeat", "http_api_version", "page_size"),
-        *("permissions", "plan", "refresh", "requires", "safe", "server_info", "server_url"),
-        *("settings", "user", "with_options"),
+        *("monitor", "permissions", "plan", "refresh", "requires", "safe", "server_info"),
+        *("server_url", "settings", "user", "with_options"),
     }

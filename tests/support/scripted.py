@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import logging
 import random
 import socket
 import threading
@@ -283,6 +284,7 @@ def alone() -> Iterator[None]:
         ):
             for name in names:
                 patch.setattr(owner, name, refused(getattr(owner, name)))
+        patch.setattr(logging.root.manager, "disable", logging.CRITICAL)  # it dates what it logs
         # Iteration is one of the few things that each driver has a way of its own for.
         patch.setattr(read_ahead, "each", _each)
         patch.setattr(read_ahead, "pages", _pages)

@@ -11,13 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 import kinto_orm
 from kinto_orm import Collection, Connection, JSONPatch, Record
 from kinto_orm.objects.access import Access
 from kinto_orm.objects.feeds import ChangeFeed
 from kinto_orm.objects.history import History, Past
+from kinto_orm.objects.monitor import Monitor
 from kinto_orm.objects.records import Records
 from kinto_orm.objects.sync import CopyPlan, RowsPlan
+from kinto_orm.objects.watches import ChangeWatch
 from kinto_orm.state.document import Document
 
 __all__ = ["NOUNS", "SILENT", "STORIES", "Story", "World", "members"]
@@ -28,6 +32,13 @@ RECORDS: dict[str, dict[str, Any]] = {
     "s": {"n": 2, "author": {"name": "bo"}},
     "t": {"n": 3},
 }
+
+
+@attrs.define
+class Numbered:
+    """A class for the data of records."""
+
+    n: int
 
 
 class World:
@@ -119,6 +130,8 @@ NOUNS: dict[str, tuple[type, Callable[[World], Any]]] = {
     "Access": (Access, lambda w: w.kinto.permissions),
     "ChangeFeed": (ChangeFeed, lambda w: w.todo.records.changes()),
     "Past": (Past, lambda w: w.todo.records.at(w.record.last_modified)),
+    "ChangeWatch": (ChangeWatch, lambda w: w.todo.watch()),
+    "Monitor": (Monitor, lambda w: w.kinto.monitor),
     "Account": (kinto_orm.Account, lambda w: w.kinto.account("alice")),
     "Accounts": (kinto_orm.Accounts, lambda w: w.kinto.accounts),
     "Attachment": (kinto_orm.Attachment, lambda w: w.attached().attachment),
@@ -451,6 +464,61 @@ def past(w: World) -> Any:
     return lambda: list(w.todo.records.at(moment))
 
 
+@story("Collection.watch", "ChangeWatch.__iter__", "ChangeWatch.__next__", "ChangeWatch.timestamp")
+def watch(w: World) -> Any:
+    start = w.todo.records.timestamp
+    edited(w.record).save()
+    w.second.delete()
+
+    def watched() -> Any:
+        changes = w.todo.watch(interval=0.01, since=start)
+        seen = [next(changes), next(iter(changes))]
+        changes.close()
+        return seen, changes.timestamp
+
+    return watched
+
+
+@story("Collection.check")
+def check(w: World) -> Any:
+    w.todo.create_record({"n": "many"}, id="misfit")
+    return lambda: [record.id for record in w.todo.typed(Numbered).check()]
+
+
+@story("Collection.typed")
+def save_of_an_instance(w: World) -> Any:
+    record = w.todo.typed(Numbered).get_record("r")
+    record.data.n = 9
+    w.watch(record)
+    return record.save
+
+
+# -- monitors
+
+
+def monitor(read: Callable[[Any], Any]) -> Story:
+    """A story of the monitor, once there is a collection that it tells of."""
+
+    def prepared(w: World) -> Any:
+        w.desk()
+        return partial(read, w.kinto.monitor)
+
+    return prepared
+
+
+def first_change(announced: Monitor) -> Any:
+    changes = announced.watch(interval=0.01, since=1)
+    seen = next(changes)
+    changes.close()
+    return seen.to_dict()
+
+
+story("Monitor.__iter__")(monitor(lambda all: [entry.to_dict() for entry in all]))
+story("Monitor.to_dicts")(monitor(lambda all: all.to_dicts()))
+story("Monitor.changesets")(monitor(lambda all: [len(one.records) for one in all.changesets()]))
+story("Monitor.watch")(monitor(first_change))
+
+
 # -- the connection
 
 for name in ("server_info", "capabilities", "settings", "http_api_version", "user"):
@@ -505,7 +573,7 @@ def open_attachment(w: World) -> Any:
 
 # -- reviews
 
-for name in ("request", "rollback"):
+for name in ("request", "rollback", "publish"):
     story(f"Review.{name}")(lambda w, name=name: getattr(w.desk().review, name))
 for name in ("approve", "decline"):
     story(f"Review.{name}")(lambda w, name=name: getattr(w.desk("rob").review, name))
@@ -518,6 +586,7 @@ def resign(w: World) -> Any:
     return articles.review.resign
 
 
+story("Review.wait")(lambda w: partial(w.desk("rob").review.wait, "to-review"))
 story("Review.refresh")(lambda w: w.desk().review.refresh)
 for name in sorted(members(kinto_orm.Review) - {"refresh", "collection"}):
     if isinstance(vars(kinto_orm.Review).get(name), property):
@@ -586,7 +655,8 @@ silent(
     group=lambda bucket: bucket.group("g"),
 )
 silent("Collection", record=lambda todo: todo.record("r"))
-silent("ChangeFeed", close=lambda feed: feed.close())
+silent("ChangeFeed ChangeWatch", close=lambda changes: changes.close())
+silent("Monitor", filter=lambda monitor: monitor.filter(bucket="b"))
 silent(
     "Listing Records",
     filter=lambda some: some.filter(n=1),
