@@ -287,7 +287,7 @@ def test_without_its_packages_the_server_says_what_to_install(missing: str) -> N
             print(error)
         """
     )
-    assert 'pip install "kinto-orm[server]"' in said
+    assert 'pip install "kinto_orm[server]"' in said
     assert missing in said
     assert said.count("\n") == 1
 
