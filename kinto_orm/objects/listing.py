@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import attrs
-
 from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
@@ -32,12 +30,13 @@ L = TypeVar("L", bound="Listing[Any]")
 
 
 @exported
-@attrs.frozen(eq=False, repr=False)
 class Listing(ListingBase[R], LazyList[R]):
     """The buckets of a server, the collections or groups of a bucket, the records of a collection.
 
     A :class:`LazyList` of objects that know their data but not their permissions.
     """
+
+    __slots__ = ()
 
     # -- reading
 

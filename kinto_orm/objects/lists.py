@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from kinto_orm.extras import extra
 from kinto_orm.plans.lists import ListBase, row_of
 from kinto_orm.protocol.timestamps import timestamp
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False, repr=False)
 class LazyList(ListBase[T]):
     """A list on the server: immutable, and re-iterable.
 
@@ -29,6 +26,8 @@ class LazyList(ListBase[T]):
     request. The newest object comes first. See "Filtering",
     "Sorting" and "Pagination" in Kinto's API reference.
     """
+
+    __slots__ = ()
 
     if TYPE_CHECKING:
 

@@ -92,7 +92,8 @@ class Teller:
         folder.mkdir()
 
         def connect(name: str) -> Connection:
-            return connection(kind, tape, self._url, (name, "pw") if name else None)
+            auth = (name, "pw") if name else None
+            return connection(kind, self._url, auth, {"tape": tape})
 
         with reproducible(1):
             world = World(connect, folder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import json
 import logging
 import random
 import socket
@@ -27,6 +28,7 @@ from kinto_orm.drivers import read_ahead
 from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.drivers.sync import Driver
+from kinto_orm.network.exchange import Answer, Exchange, head_of
 from kinto_orm.plans.batch import write_all
 from kinto_orm.plans.effects import (
     Ask,
@@ -45,7 +47,16 @@ from kinto_orm.plans.effects import (
 from kinto_orm.protocol.messages import ALONE, Request, Response
 from kinto_orm.state.document import Document
 
-__all__ = ["Recording", "Scripted", "Tape", "Unanswered", "alone", "connection", "reproducible"]
+__all__ = [
+    "Recording",
+    "Scripted",
+    "ScriptedLeaf",
+    "Tape",
+    "Unanswered",
+    "alone",
+    "connection",
+    "reproducible",
+]
 
 T = TypeVar("T")
 
@@ -242,17 +253,49 @@ class Scripted(BaseDriver[Any]):
     }
 
 
-def connection(kind: type[BaseDriver[Any]], tape: Tape, url: str, auth: Any) -> Connection:
-    """A connection whose plans are run by a driver of this kind."""
+def connection(
+    kind: type[BaseDriver[Any]], url: str, auth: Any, script: dict[str, Any], **options: Any
+) -> Connection:
+    """A connection whose plans are run by a driver of this kind, with the attributes `script`."""
 
     class Driven(Connection):
         def _begin(self, *args: Any) -> None:
             super()._begin(*args)
             driver: Any = object.__new__(kind)
-            vars(driver).update(vars(self._driver), tape=tape)
+            vars(driver).update(vars(self._driver), **script)
             self._driver = driver
 
-    return Driven(url, auth)
+    return Driven(url, auth, **options)
+
+
+class ScriptedLeaf(Scripted):
+    """Has requests sent by the plans of `network/`, and only the exchanges come from a script.
+
+    `answers` are `(status, headers, body)` or exceptions; `sent` is what was exchanged, and
+    `pauses` what was slept.
+    """
+
+    answers: list[Any]
+    sent: list[str]
+    pauses: list[float]
+
+    def _carry_out(self, effect: Effect) -> Any:
+        if isinstance(effect, Exchange):
+            self.sent.append(f"{effect.prepared.method} {effect.prepared.url}")
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            status, headers, body = answer
+            named = {"Content-Type": "application/json", "Content-Length": "1", **headers}
+            head = head_of(effect.request, status, named, effect.prepared.url or "")
+            return Answer(head, json.dumps(body).encode())
+        if isinstance(effect, Request):
+            return self._drive(self.transport.send(effect))
+        if isinstance(effect, Envelope):
+            return self._drive(self.transport.send_envelope(effect.requests))
+        if isinstance(effect, Sleep):
+            return self.pauses.append(effect.seconds)
+        return super()._carry_out(effect)
 
 
 # -- what a plan must not touch
