@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-import attrs
-
 from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.lists import LazyList
 from kinto_orm.errors import NotFound
@@ -31,12 +29,13 @@ D = TypeVar("D")
 L = TypeVar("L", bound="Listing[Any]")
 
 
-@attrs.frozen(eq=False, repr=False)
 class Listing(ListingBase[R], LazyList[R]):
     """The buckets of a server, the collections or groups of a bucket, the records of a collection.
 
     A :class:`LazyList` of objects that know their data but not their permissions.
     """
+
+    __slots__ = ()
 
     # -- reading
 

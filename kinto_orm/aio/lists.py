@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import attrs
-
 from kinto_orm.aio import read_ahead
 from kinto_orm.aio.asked import Asked
 from kinto_orm.extras import extra
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False, repr=False)
 class LazyList(ListBase[T]):
     """A list on the server: immutable, and re-iterable.
 
@@ -32,6 +29,8 @@ class LazyList(ListBase[T]):
     request. The newest object comes first. See "Filtering",
     "Sorting" and "Pagination" in Kinto's API reference.
     """
+
+    __slots__ = ()
 
     if TYPE_CHECKING:
 
