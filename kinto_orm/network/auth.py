@@ -51,13 +51,6 @@ class HeaderAuth(AuthBase):
         return f"<{type(self).__name__}>"
 
 
-class Unsigned(AuthBase):
-    """No credentials at all, those of a session or of a netrc file neither."""
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        return request
-
-
 @exported
 class BearerTokenAuth(HeaderAuth):
     """A token of an identity provider; ``type`` is the scheme that the server expects.
