@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from kinto_orm.errors import Conflict, NotFound, ResponseError
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.effects import Sleep, Steps
 from kinto_orm.protocol.messages import Carrier
 from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_tombstone, become_version, rebase
@@ -40,6 +41,9 @@ POLICIES = (*_MERGES, "mine", "theirs")
 #: How many other writers a save may meet before it gives up. Each meeting is progress of
 #: somebody else's, so that a save that meets them all is not in a circle.
 MAX_CONFLICTS = 30
+
+#: The longest pause before a save that met another writer is tried again, in seconds.
+LONGEST_PAUSE = 0.2
 
 
 def check_policy(on_conflict: OnConflict) -> None:
@@ -77,7 +81,8 @@ def _resolving(
 ) -> Steps[None]:
     way_back = WayBack(document)
     try:
-        for _ in range(MAX_CONFLICTS):
+        for met_before in range(MAX_CONFLICTS):
+            yield from _step_aside(met_before)
             try:
                 yield from plans.save(carrier, document, safe=safe, if_match=if_match)
             except (Conflict, NotFound) as error:
@@ -95,6 +100,16 @@ def _resolving(
     except BaseException:
         way_back.take()
         raise
+
+
+def _step_aside(met_before: int) -> Steps[None]:
+    """Pause before another attempt, for the longer the more writers were met already.
+
+    Writers that all try again at once would meet each other again, and the slowest of them
+    might lose every time. A single conflict is nobody's race, and waits for nothing.
+    """
+    if met_before > 1:
+        yield Sleep(random.uniform(0, min(LONGEST_PAUSE, 0.001 * 2.0**met_before)))
 
 
 def _gone(document: Document, error: ResponseError) -> bool:
@@ -116,7 +131,8 @@ def update_or_create(
     Whoever calls this has seen no version of it: where it is changed or deleted in between, it
     begins anew. The object, and whether it was made.
     """
-    for left in reversed(range(MAX_CONFLICTS)):
+    for met_before in range(MAX_CONFLICTS):
+        yield from _step_aside(met_before)
         if (yield from plans.create(carrier, document, safe=True, if_not_exists=True)):
             return document, True
         set_fields(document, data)
@@ -125,7 +141,7 @@ def update_or_create(
         try:
             yield from plans.save(carrier, document, safe=safe)
         except (Conflict, NotFound) as error:
-            if not left or not (isinstance(error, Conflict) or _gone(document, error)):
+            if met_before == MAX_CONFLICTS - 1 or not (isinstance(error, Conflict) or _gone(document, error)):
                 raise
             document = anew()
         else:

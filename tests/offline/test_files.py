@@ -153,12 +153,12 @@ class TestManyAtOnce:
 
                 record.save(on_conflict=again)
 
-        threads = [threading.Thread(target=count) for _ in range(4)]
+        threads = [threading.Thread(target=count) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert todo.get_record("counter").data.n == 80
+        assert todo.get_record("counter").data.n == 160
 
     def test_processes(self, theirs: Collection, tmp_path: Path) -> None:
         path = tmp_path / "shared.sqlite"

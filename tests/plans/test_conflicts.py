@@ -6,6 +6,7 @@ Every test runs on both backends of a real Kinto.
 from __future__ import annotations
 
 import pickle
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ from kinto_orm import (
     Record,
     ValidationError,
 )
-from kinto_orm.plans.conflicts import MAX_CONFLICTS
+from kinto_orm.plans.conflicts import LONGEST_PAUSE, MAX_CONFLICTS
 from kinto_orm.state.changes import NOTHING
 from kinto_orm.state.comparison import same
 from support.servers import WatchedServer
@@ -598,6 +599,32 @@ def test_a_save_that_always_meets_another_writer_gives_up_and_changes_nothing(
     assert record.changes == changes
     assert record.last_modified == version
     assert stored(record)["b"] == 1
+
+
+def test_a_save_that_meets_many_writers_steps_aside_for_longer_and_longer(
+    todo: Collection, bobs: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = todo.create_record({"a": 1}, id="r")
+    record.data.b = 2
+    left = 9
+    pauses: list[float] = []
+
+    def some(conflict: Conflict) -> dict[str, Any]:
+        nonlocal left
+        if left:
+            left -= 1
+            set_fields(bobs, "r", a=left)
+        return {**conflict.remote.data, "b": 2}
+
+    set_fields(bobs, "r", a=100)
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    monkeypatch.setattr(todo.connection._driver, "pause", pauses.append)
+    record.save(on_conflict=some)
+    assert stored(record)["b"] == 2
+    assert len(pauses) == 9  # ten were met, and nothing was waited for after the first
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 0.01
+    assert pauses[-1] == LONGEST_PAUSE
 
 
 # Deleted meanwhile
