@@ -13,7 +13,7 @@ from kinto_orm.models import names
 from kinto_orm.models.shapes import is_fielded, is_pydantic, shape_of, written
 from kinto_orm.models.types import Faults, faults_in, is_unsteady, pydantic_is_unsteady
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.state.instances import Items, Misfit
+from kinto_orm.state.model import Items, Misfit
 from kinto_orm.state.values import plain
 
 _AT = re.compile(r" - at `\$\.?(?P<path>.*)`\Z", re.DOTALL)

@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from kinto_orm.protocol.encoding import ATOMS, encode, written_date
-from kinto_orm.state.instances import Items
+from kinto_orm.state.model import Items
 
 
 @attrs.frozen

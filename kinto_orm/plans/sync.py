@@ -18,7 +18,7 @@ from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.queries import Query
 from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document, mapping_of
-from kinto_orm.state.instances import written
+from kinto_orm.state.model import written
 from kinto_orm.state.ownership import own_fields
 from kinto_orm.state.places import Place
 from kinto_orm.state.schemas import model_of

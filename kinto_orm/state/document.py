@@ -22,10 +22,8 @@ from kinto_orm.shown import Shown
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.data import Data, Home, set_origin
 from kinto_orm.state.identity import Identity, ServerConnection
+from kinto_orm.state.in_step import Instance, catch_up
 from kinto_orm.state.instances import (
-    Instance,
-    Model,
-    catch_up,
     check_instance,
     data_of,
     duplicate,
@@ -34,9 +32,8 @@ from kinto_orm.state.instances import (
     instance_of,
     lend,
     put_instance,
-    read,
-    written,
 )
+from kinto_orm.state.model import Model, read, written
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
 

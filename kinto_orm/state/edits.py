@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kinto_orm.errors import NotLoaded
 from kinto_orm.state.coverage import Coverage
 from kinto_orm.state.document import Document, Status
-from kinto_orm.state.instances import follow, lend, over, written
+from kinto_orm.state.instances import follow, lend
+from kinto_orm.state.model import written
+from kinto_orm.state.overlay import over
 from kinto_orm.state.values import thawed
 from kinto_orm.state.writes import Difference, Write, difference, writes
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 
 from kinto_orm.state.document import Document
-from kinto_orm.state.instances import Model, is_misfit
+from kinto_orm.state.model import Model, is_misfit
 
 C = TypeVar("C", bound="CollectionSchemas")
 T = TypeVar("T")

@@ -1,0 +1,79 @@
+"""Fields with what was edited in an instance, in which all stays that its class does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kinto_orm.state.comparison import same
+from kinto_orm.state.model import Items, Model, said, without_own
+
+_ABSENT = object()
+
+
+def over(model: Model, base: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The fields ``now`` of an instance in the place of ``base``, whose other fields stay."""
+    seen = said(model, base)
+    return patched(base, seen or {}, without_own(dict(now)))
+
+
+def patched(
+    base: dict[str, Any],
+    seen: dict[str, Any],
+    now: dict[str, Any],
+    before: Items | None = None,
+    after: Items | None = None,
+) -> dict[str, Any]:
+    """The fields ``base`` with what leads from ``seen`` to ``now``; what neither knows stays.
+
+    ``before`` and ``after`` tell which items of lists are the same ones.
+    """
+    origins = {id(item): written for item, written in before or ()}
+    same_items = {
+        id(written): id(origins[id(item)]) for item, written in after or () if id(item) in origins
+    }
+    return dict(_patched(base, seen, now, same_items))
+
+
+def _patched(base: Any, seen: Any, now: Any, same_items: Mapping[int, int]) -> Any:
+    if seen is not _ABSENT and same(seen, now):
+        return base
+    if isinstance(now, dict) and isinstance(base, Mapping):
+        known = seen if isinstance(seen, dict) else {}
+        fields = {name: value for name, value in base.items() if name in now or name not in known}
+        for name, value in now.items():
+            old, was = base.get(name, _ABSENT), known.get(name, _ABSENT)
+            if old is not _ABSENT:
+                fields[name] = _patched(old, was, value, same_items)
+            elif was is _ABSENT or not same(was, value):
+                fields[name] = value
+        return fields
+    if isinstance(now, list) and isinstance(base, list) and isinstance(seen, list):
+        places = _places(seen, now, same_items) if len(base) == len(seen) else [None] * len(now)
+        return [
+            value if place is None else _patched(base[place], seen[place], value, same_items)
+            for value, place in zip(now, places, strict=True)
+        ]
+    return now
+
+
+def _places(seen: list[Any], now: list[Any], same_items: Mapping[int, int]) -> list[int | None]:
+    """Where each item of a list was before: the same one, else one alike, else the one there."""
+    free = dict(enumerate(seen))
+    places: list[int | None] = [None] * len(now)
+
+    def settle_those(matches: Callable[[int, Any], Iterator[int]]) -> None:
+        for index, value in enumerate(now):
+            if places[index] is None:
+                place = next((place for place in matches(index, value) if place in free), None)
+                if place is not None:
+                    places[index] = place
+                    del free[place]
+
+    by_identity = {id(value): place for place, value in enumerate(seen)}
+    held = {id(value): by_identity.get(same_items.get(id(value), 0)) for value in now}
+    settle_those(lambda _, value: iter([] if held[id(value)] is None else [held[id(value)]]))  # type: ignore[list-item]
+    settle_those(lambda _, value: (place for place in free if same(free[place], value)))
+    if len(seen) == len(now):
+        settle_those(lambda index, _: iter([index]))
+    return places
