@@ -26,7 +26,7 @@ _ROOMS = {
     "collection": {"Collection": "objects.collection"},
     "connection": {"Connection": "objects.connection", "_reopened": "objects.connection"},
     "data": {"Data": "state.data"},
-    "document": {"Status": "state.document"},
+    "document": {"Status": "state.contents"},
     "dryrun": {"Plan": "drivers.dry_run"},
     "fields": {"Fields": "state.values"},
     "group": {"Group": "objects.group"},

@@ -13,16 +13,7 @@ from kinto_orm.protocol.messages import Carrier
 from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_tombstone, become_version, rebase
 from kinto_orm.state.document import Document, Status, status_of
-from kinto_orm.state.edits import (
-    WayBack,
-    baseline_of,
-    fields_of,
-    fields_over,
-    insist,
-    own_fields,
-    set_fields,
-    start_over,
-)
+from kinto_orm.state.edits import baseline_of, fields_of, fields_over, insist, own_fields
 from kinto_orm.state.values import thawed
 
 D = TypeVar("D", bound=Document)
@@ -79,6 +70,8 @@ def _resolving(
     if_match: Timestamp,
     on_conflict: OnConflict,
 ) -> Steps[None]:
+    from kinto_orm.state.resolutions import WayBack  # most programs have no policy
+
     way_back = WayBack(document)
     try:
         for met_before in range(MAX_CONFLICTS):
@@ -131,6 +124,8 @@ def update_or_create(
     Whoever calls this has seen no version of it: where it is changed or deleted in between, it
     begins anew. The object, and whether it was made.
     """
+    from kinto_orm.state.resolutions import set_fields
+
     for met_before in range(MAX_CONFLICTS):
         yield from _step_aside(met_before)
         if (yield from plans.create(carrier, document, safe=True, if_not_exists=True)):
@@ -141,7 +136,9 @@ def update_or_create(
         try:
             yield from plans.save(carrier, document, safe=safe)
         except (Conflict, NotFound) as error:
-            if met_before == MAX_CONFLICTS - 1 or not (isinstance(error, Conflict) or _gone(document, error)):
+            if met_before == MAX_CONFLICTS - 1 or not (
+                isinstance(error, Conflict) or _gone(document, error)
+            ):
                 raise
             document = anew()
         else:
@@ -173,6 +170,8 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
     else:
         insist(document)
     if remote is None:
+        from kinto_orm.state.resolutions import start_over
+
         start_over(document, fields)
     else:
         rebase(document, remote, fields)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.edits import Snapshot, drop_edits, put_fields
-from kinto_orm.state.instances import fields_in, follow, let_go
+from kinto_orm.state.held import current_fields, follow, let_go
 from kinto_orm.state.writes import difference
 
 D = TypeVar("D", bound=Document)
@@ -33,7 +33,7 @@ def accept_answer(
     if held is not None and (sent is not None or not document._replaced):
         follow(held, document._baseline if sent is None else sent.fields, baseline)
         if document._replaced:
-            document._replaced = bool(difference(baseline, fields_in(held)))
+            document._replaced = bool(difference(baseline, current_fields(held)))
     newer = timestamp != document._last_modified
     document._baseline, document._last_modified = baseline, timestamp
     document._coverage = coverage

@@ -12,19 +12,16 @@ meanwhile does not undo an edit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from operator import is_
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
 
 from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.protocol.ids import quoted
 from kinto_orm.shown import Shown
-from kinto_orm.state.comparison import settle
+from kinto_orm.state.parts import Partial, in_part
 from kinto_orm.state.values import (
     Attributes,
-    Partial,
     checked_name,
-    in_part,
     kept,
     not_all_loaded,
     not_asked_for,
@@ -80,7 +77,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     def __init__(
         self, fields: dict[str, Any], origin: Origin | None = None, home: Home = NOWHERE
     ) -> None:
-        _put_held(self, [fields, fields, *home])
+        put_held(self, [fields, fields, *home])
         set_origin(self, origin)
 
     def __getattribute__(self, name: str) -> Any:
@@ -88,21 +85,21 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         # takes three times as long; and this is what reading a list is made of.
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
-        if _origin_of(self) is None:
-            value = _held_of(self)[0].get(name)
+        if origin_of(self) is None:
+            value = held_by(self)[0].get(name)
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
 
     def _whose(self) -> str:
-        kind, parent, id = _held_of(self)[2:]
+        kind, parent, id = held_by(self)[2:]
         if kind is None:
             return "these fields"
         return f"{parent.uri if parent is not None else ''}/{kind.plural}/{quoted(id)}"
 
     def __getitem__(self, name: str) -> Any:
         try:
-            value = _complete(self)[name]
+            value = complete(self)[name]
         except KeyError:
             self._explain(name)
         return value if type(value) in ATOMS else _given_out(self, name)
@@ -114,7 +111,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 
     def _may_have(self, name: object) -> bool:
         """Whether a field that is not here may be on the server."""
-        origin = _origin_of(self)
+        origin = origin_of(self)
         return origin is not None and isinstance(name, str) and origin._not_asked_for(name)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
@@ -139,11 +136,11 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 
     def clear(self) -> None:
         """Remove all fields."""
-        _complete(self)
-        origin = _origin_of(self)
+        complete(self)
+        origin = origin_of(self)
         if origin is not None and origin._in_part():
             raise not_all_loaded("the object")
-        _own(self).clear()
+        changeable(self).clear()
 
     def copy(self) -> dict[str, Any]:
         """The fields as a dict; objects and lists inside are still those of the data."""
@@ -151,13 +148,13 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         value = _accepted(self, name, value)
-        _own(self)[name] = value
+        changeable(self)[name] = value
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         """Set several fields; none of them if one cannot be set."""
         given = dict(other, **named)
         accepted = {name: _accepted(self, name, value) for name, value in given.items()}
-        _own(self).update(accepted)
+        changeable(self).update(accepted)
 
     def __ior__(self, other: Any) -> Data:
         self.update(other)
@@ -172,19 +169,19 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
-        _own(self).pop(name, None)
+        changeable(self).pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_complete(self))
+        return iter(complete(self))
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(_complete(self))
+        return reversed(complete(self))
 
     def __len__(self) -> int:
-        return len(_complete(self))
+        return len(complete(self))
 
     def __contains__(self, name: object) -> bool:
-        if name in _complete(self):
+        if name in complete(self):
             return True
         if self._may_have(name):
             raise not_asked_for((str(name),))
@@ -192,8 +189,8 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Data):
-            other = _complete(other)
-        return _complete(self) == other if isinstance(other, Mapping) else NotImplemented
+            other = complete(other)
+        return complete(self) == other if isinstance(other, Mapping) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -204,7 +201,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return list(fields_in(self))
 
     def __repr__(self) -> str:
-        fields, origin = fields_in(self), _origin_of(self)
+        fields, origin = fields_in(self), origin_of(self)
         if origin is None or not origin._unread:
             return f"Data({fields!r})"
         return f"<Data: not loaded{f', edited: {fields!r}' if fields else ''}>"
@@ -213,12 +210,12 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return dict(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        copy: dict[str, Any] = plain(_complete(self))
+        copy: dict[str, Any] = plain(complete(self))
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        home = tuple(_held_of(self)[2:])
-        return {"fields": thawed(fields_in(self)), "origin": _origin_of(self), "home": home}
+        home = tuple(held_by(self)[2:])
+        return {"fields": thawed(fields_in(self)), "origin": origin_of(self), "home": home}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Pickles of 0.1 call the origin "source".
@@ -229,8 +226,8 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 _ATTRIBUTES = frozenset(dir(Data))
 
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
-_held_of, _put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set__
-_origin_of = Data.__dict__["_origin"].__get__
+held_by, put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set__
+origin_of = Data.__dict__["_origin"].__get__
 
 #: Says where fields come from that are not here: ``None`` where there are no others.
 set_origin: Callable[[Data, Origin | None], None] = Data.__dict__["_origin"].__set__
@@ -238,19 +235,19 @@ set_origin: Callable[[Data, Origin | None], None] = Data.__dict__["_origin"].__s
 
 def fields_in(data: Data) -> dict[str, Any]:
     """The fields as far as they are here, to be read only."""
-    fields: dict[str, Any] = _held_of(data)[0]
+    fields: dict[str, Any] = held_by(data)[0]
     return fields
 
 
 def is_unread(data: Data) -> bool:
     """Whether nothing was loaded of the object whose fields they are."""
-    origin: Origin | None = _origin_of(data)
+    origin: Origin | None = origin_of(data)
     return origin is not None and origin._unread
 
 
-def _complete(data: Data) -> dict[str, Any]:
+def complete(data: Data) -> dict[str, Any]:
     """All fields; those of a reference are loaded first."""
-    origin = _origin_of(data)
+    origin = origin_of(data)
     if origin is not None and origin._unread:
         origin._load_data()
     return fields_in(data)
@@ -262,7 +259,7 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
         raise ValueError(
             f"{checked_name(name)!r} is no field of the data: the object itself has it"
         )
-    origin = _origin_of(data)
+    origin = origin_of(data)
     held = fields_in(data).get(name)
     if held is value:  # it was read, and is put back
         return value
@@ -271,67 +268,30 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
     return value if type(value) in ATOMS else kept(value, name)
 
 
-def _own(data: Data) -> dict[str, Any]:
+def changeable(data: Data) -> dict[str, Any]:
     """The fields, to be changed."""
-    held: list[Any] = _held_of(data)
+    held: list[Any] = held_by(data)
     while held[0] is held[1]:
         loaded = held[1]
         fields = dict(loaded)
         if held[0] is loaded:
             held[0] = fields
-    own: dict[str, Any] = held[0]
-    return own
+    changed: dict[str, Any] = held[0]
+    return changed
 
 
 def _given_out(data: Data, name: str) -> Any:
     """An object or a list inside, for somebody who may change it."""
     value = fields_in(data)[name]
-    origin = _origin_of(data)
-    if _held_of(data)[1].get(name) is value:
-        fields, own = _own(data), thawed(value)
+    origin = origin_of(data)
+    if held_by(data)[1].get(name) is value:
+        fields, own = changeable(data), thawed(value)
         if fields[name] is value:
             fields[name] = own
         value = fields[name]
     if origin is not None:
-        fields, part = _own(data), in_part(value, origin, (name,))
+        fields, part = changeable(data), in_part(value, origin, (name,))
         if fields[name] is value:
             fields[name] = part
         value = fields[name]
     return value
-
-
-def lend(data: Data, fields: dict[str, Any]) -> None:
-    """Let the data hold these instead, for as long as they are only read."""
-    _held_of(data)[:2] = (fields, fields)
-
-
-def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> None:
-    """Hold what the server answered, but for edits made since the fields were ``expected``.
-
-    Objects and lists that were given out stay the same objects.
-    """
-    held: list[Any] = _held_of(data)
-    fields, loaded = held[:2]
-    if _is_untouched(fields, expected):  # as with most answers
-        held[:2] = (answer, answer)
-        if fields is loaded or _is_untouched(fields, expected):
-            return
-        since, held[0] = held[0], fields  # another thread edited them in between
-        if since is not answer:
-            edited = {name: since[name] for name in since if since[name] is not answer.get(name)}
-            fields.update(edited)
-    mine = _own(data)
-    for name, value in list(mine.items()):
-        if value is loaded.get(name) and value is not expected.get(name):
-            own = thawed(value)  # it is about to be changed in place
-            if mine.get(name) is value:
-                mine[name] = own
-    settle(mine, expected, answer)
-    held[1] = answer
-
-
-def _is_untouched(fields: dict[str, Any], expected: Mapping[str, Any]) -> bool:
-    """Whether the fields are the very values that were expected."""
-    return fields.keys() == expected.keys() and all(
-        map(is_, map(expected.get, fields), fields.values())
-    )

@@ -1,204 +1,51 @@
-"""An object of a server as it is known here: its place, its fields and its permissions.
+"""An object of a server as it is known here: what it holds, what was edited, and its copies.
 
-A document makes no request: what would need one is left to the hook ``_load_missing``.
 Plans learn from a document what to ask the server for, and tell it the answers, through the
 functions of ``state.edits`` and ``state.answers``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
-from enum import Enum, auto
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from kinto_orm.errors import DeletedError, NotLoaded
-from kinto_orm.protocol.encoding import OBJECT
-from kinto_orm.protocol.ids import check_id, new_id
+from kinto_orm.errors import DeletedError
 from kinto_orm.shown import Shown
-from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, Home, set_origin
-from kinto_orm.state.identity import Identity, ServerConnection
-from kinto_orm.state.in_step import Instance, catch_up
-from kinto_orm.state.instances import (
-    check_instance,
-    data_of,
-    duplicate,
-    fields_in,
-    first_instance,
-    instance_of,
-    lend,
-    put_instance,
-)
-from kinto_orm.state.model import Model, read, written
-from kinto_orm.state.permissions import Permissions
-from kinto_orm.state.values import not_all_loaded, owned, thawed, without_parts
+from kinto_orm.state.contents import Contents, Status
+from kinto_orm.state.data import Data
+from kinto_orm.state.held import current_fields, duplicate
+from kinto_orm.state.identity import ServerConnection
+from kinto_orm.state.instances import check_instance
+from kinto_orm.state.values import thawed
 
 if TYPE_CHECKING:
     from kinto_orm.state.changes import Changes
 
+__all__ = [
+    "Document",
+    "Status",
+    "copied",
+    "mapping_of",
+    "put_in_queue",
+    "queue_of",
+    "refuse_deleted",
+    "status_of",
+]
+
 Self = TypeVar("Self", bound="Document")
-
-
-class Status(Enum):
-    """Where an object stands with the server."""
-
-    REFERENCE = auto()  # something that may exist there, of which nothing is known
-    NEW = auto()  # to be created
-    LOADED = auto()
-    DELETED = auto()
-
 
 #: By what pickles of 0.1 call them: the attributes of a document that have another name now.
 _RENAMED = {"_source": "_baseline", "_known": "_coverage", "_shown": "_baseline_permissions"}
 
 
-@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
-class Document(Shown, Identity):
+class Document(Shown, Contents):
     """What every kind of object has that makes no request."""
 
-    _status: Status = attrs.field(init=False)
-    _last_modified: int | None = attrs.field(init=False)
-    # the fields as the server gave them, or as they were given to a new object
-    _baseline: dict[str, Any] = attrs.field(init=False)
-    # how much of the object the baseline is
-    _coverage: Coverage = attrs.field(init=False)
-    # the same of permissions: None where they are not known, {} where they are hidden
-    _baseline_permissions: Mapping[str, list[str]] | None = attrs.field(init=False)
-    # made when first touched: most listed records never are
-    _data: Data | None = attrs.field(init=False)
-    _permissions: Permissions | None = attrs.field(init=False)
-    # whether data was assigned as a whole
-    _replaced: bool = attrs.field(init=False)
-    # writes whose answers never came: Attempts
-    _attempts: tuple[Any, ...] | None = attrs.field(init=False)
-    # the open batch that has a request for this object, if any
-    _queued_in: object | None = attrs.field(init=False)
-
-    # -- beginnings
-
-    def _start(
-        self,
-        id: str | None,
-        parent: Document | None,
-        connection: ServerConnection,
-        data: Any,
-        permissions: Mapping[str, Any] | None,
-    ) -> None:
-        """Be a reference, or a new object where data or permissions are given."""
-        self._connection, self._parent = connection, parent
-        new = data is not None or permissions is not None
-        model, instance = self._data_model, None
-        if model is not None and isinstance(data, model.cls):
-            instance, data = data, written(model, data)
-        if id is None and isinstance(data, OBJECT):
-            id = data.get("id")
-        if id is None:
-            if not new:
-                raise TypeError(f"a {self.kind.name} needs an id, or data to be made of")
-            id = new_id()
-        else:
-            check_id(id, self.kind.name)
-        self._begin(id, parent, Status.REFERENCE)
-        if new:
-            self._status = Status.NEW
-            self._baseline = self._own_fields({} if data is None else data)
-            if model is not None and instance is not None:
-                self._data = data_of(model, self._baseline, instance)
-                self._mark_origin()
-            if permissions is not None:
-                self.permissions._new(permissions)
-                self._baseline_permissions = self.permissions._lists()
-
-    def _begin(self, id: str, parent: Document | None, status: Status) -> None:
-        self._id = id
-        self._parent = parent
-        self._uri = None
-        self._status = status
-        self._last_modified = None
-        self._baseline = {}
-        self._coverage = WHOLE
-        self._baseline_permissions = None
-        self._data = None
-        self._permissions = None
-        self._replaced = False
-        self._queued_in = None
-        self._attempts = None
-
-    # -- fields and permissions
-
-    @property
-    def last_modified(self) -> int | None:
-        """The timestamp of the version that is held here, in milliseconds; also its ETag.
-
-        ``None`` while nothing was loaded; after ``delete()`` that of the tombstone.
-        """
-        return self._last_modified
-
-    @property
-    def deleted(self) -> bool:
-        """Whether the object was deleted through this one."""
-        return self._status is Status.DELETED
-
-    @property
-    def data(self) -> Data:
-        """The object's own fields, without ``id`` and ``last_modified``.
-
-        On a reference the first read of a field makes one GET; setting one makes none.
-        Assigning a mapping replaces all fields; where only some were loaded that is
-        :class:`NotLoaded`, as it would erase the others unseen.
-        """
-        data = self._data
-        if data is None:
-            model = self._data_model
-            if model is not None and self._status is Status.LOADED and self._coverage is WHOLE:
-                return first_instance(self, model)  # type: ignore[no-any-return]
-            data = self._mapping()
-        return data if type(data) is Data else instance_of(data, self)
-
-    @data.setter
-    def data(self, value: Mapping[str, Any]) -> None:
-        if value is not None and value is self._data:  # the second half of ``data |= …``
-            return
-        fields = self._own_fields(value)
-        model = self._data_model
-        if model is not None:
-            instance = value if isinstance(value, model.cls) else read(model, fields, self)
-            put_instance(self._mapping(), instance, self)
-            return
-        if self._in_part():
-            raise not_all_loaded(self.uri)
-        if self._data is None:
-            self._data = Data(fields, home=self._home)
-        else:
-            lend(self._data, fields)
-            set_origin(self._data, None)
-        self._replaced = True
-
-    @property
-    def _home(self) -> Home:
-        return self.kind, self._parent, self._id
-
-    def _mapping(self) -> Data:
-        """The fields as a mapping, whatever ``data`` is."""
-        if self._data is None:
-            partly = self._status is Status.REFERENCE or self._coverage.only is not None
-            origin, model = self if partly else None, self._data_model
-            if model is None:
-                data = Data(self._baseline, origin, self._home)
-            else:
-                data = Instance(self._baseline, origin, model)
-            if self._data is None:  # two threads should get the same one
-                self._data = data
-        return self._data
-
-    @property
-    def _data_model(self) -> Model | None:
-        """The class that ``data`` is an instance of, if it is no mapping."""
-        return None
+    __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A copy of the fields as plain dicts and lists, with ``id`` and ``last_modified``.
@@ -209,75 +56,6 @@ class Document(Shown, Identity):
         if self.last_modified is not None:
             fields["last_modified"] = self.last_modified
         return fields
-
-    @property
-    def permissions(self) -> Permissions:
-        """Who may do what; a read asks the server once where that is not known."""
-        if self._permissions is None:
-            permissions = self._made_permissions()
-            if self._permissions is None:
-                self._permissions = permissions
-        return self._permissions
-
-    @permissions.setter
-    def permissions(self, value: Mapping[str, Any]) -> None:
-        if value is None or value is not self._permissions:
-            self.permissions._replace(value)
-
-    def _made_permissions(self) -> Permissions:
-        made = Permissions(self.kind, self._load_permissions)
-        if self._status is Status.NEW:
-            made._new(self._baseline_permissions or {})
-        elif self._baseline_permissions is not None:
-            made._learn(self._baseline_permissions)
-        return made
-
-    def _own_fields(self, value: Any) -> dict[str, Any]:
-        """Given data as fields: without the id, which must be this one, and the timestamp."""
-        model = self._data_model
-        if model is not None and isinstance(value, model.cls):
-            value = written(model, value)
-        if not isinstance(value, OBJECT):
-            expected = "mapping of fields" if model is None else model.cls.__name__
-            raise TypeError(
-                f"the data of a {self.kind.name} is a {expected}, not a {type(value).__name__}"
-            )
-        fields: dict[str, Any] = owned(value, "data")
-        if fields.pop("id", self._id) != self._id:
-            raise ValueError(f"the data has the id {value['id']!r}, the object {self._id!r}")
-        fields.pop("last_modified", None)
-        return fields
-
-    # -- what is not here
-
-    def _load_missing(self, part: Literal["data", "permissions"]) -> None:
-        """Ask the server for what somebody reads and nobody has loaded, or refuse to."""
-        what = "is" if part == "data" else "has permissions that are"
-        raise NotLoaded(f"{self.uri} {what} not loaded; refresh() it first")
-
-    def _load_data(self) -> None:
-        self._load_missing("data")
-
-    def _load_permissions(self) -> None:
-        self._load_missing("permissions")
-
-    @property
-    def _unread(self) -> bool:
-        return self._status is Status.REFERENCE and not self._replaced
-
-    def _coverage_at(self, path: Iterable[str]) -> Coverage:
-        coverage = self._coverage
-        for name in path:
-            coverage = coverage.inside(name)
-        return coverage
-
-    def _in_part(self, *path: str) -> bool:
-        return self._coverage_at(path).only is not None
-
-    def _not_asked_for(self, *path: str) -> bool:
-        if path in (("id",), ("last_modified",)):  # never among the data
-            return False
-        return not self._coverage_at(path[:-1]).covers(path[-1])
 
     # -- edits
 
@@ -313,22 +91,6 @@ class Document(Shown, Identity):
             raise ValueError(f"{remote!r} is not another version of {self.uri}")
         merge(self, remote)
         return self
-
-    def _fields(self) -> dict[str, Any]:
-        """The fields, to be read only."""
-        if self._data is None:
-            return self._baseline
-        fields = fields_in(self._data)
-        if self._coverage is WHOLE or self._coverage.only is None:
-            return fields
-        return without_parts(fields)
-
-    def _mark_origin(self) -> None:
-        """Let the data know whether there may be fields that are not here."""
-        if self._data is not None:
-            set_origin(self._data, self if self._unread or self._coverage.only else None)
-            if type(self._data) is Instance:
-                catch_up(self._data, self)
 
     # -- copies
 
@@ -398,7 +160,7 @@ class Document(Shown, Identity):
 def mapping_of(document: Document) -> Data:
     """The fields as a mapping, whatever ``data`` is. A read of a reference loads it."""
     data = document._mapping()
-    fields_in(data)
+    current_fields(data)
     return data
 
 

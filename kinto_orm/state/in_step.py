@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import InvalidData, NotLoaded
 from kinto_orm.state.comparison import same
-from kinto_orm.state.data import NOWHERE, Data, Origin, _held_of, _origin_of, _put_held, set_origin
+from kinto_orm.state.data import NOWHERE, Data, Origin, held_by, origin_of, put_held, set_origin
 from kinto_orm.state.model import Items, Misfit, Model, read, said, without_own
 from kinto_orm.state.overlay import patched
 from kinto_orm.state.values import thawed
 
 if TYPE_CHECKING:
-    from kinto_orm.state.document import Document
+    from kinto_orm.state.contents import Contents
 
 _ABSENT = object()
 
@@ -33,7 +33,7 @@ class Instance(Data):
     _state: list[Any]
 
     def __init__(self, fields: dict[str, Any], origin: Origin | None, model: Model) -> None:
-        _put_held(self, [fields, fields, *NOWHERE])
+        put_held(self, [fields, fields, *NOWHERE])
         set_origin(self, origin)
         put_model(self, model)
         put_state(self, [None, None, None, None, False])
@@ -42,12 +42,12 @@ class Instance(Data):
         # The very objects: which of them are the same one must be the same in the copy.
         if held_instance(self) is not None:
             said_in_step(self)
-        state = {"held": _held_of(self)[:2], "origin": _origin_of(self), "model": model_of(self)}
+        state = {"held": held_by(self)[:2], "origin": origin_of(self), "model": model_of(self)}
         return {**state, "state": state_of(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Instance.__init__(self, state["held"][0], state["origin"], state["model"])
-        _held_of(self)[:2] = state["held"]
+        held_by(self)[:2] = state["held"]
         put_state(self, state["state"])
 
 
@@ -102,7 +102,7 @@ def said_in_step(data: Data) -> dict[str, Any]:
 def fold(data: Data) -> None:
     """Put into the fields what was edited in the instance."""
     instance = held_instance(data)
-    held = _held_of(data)
+    held = held_by(data)
     if instance is None or held[0] is not base_of(data):
         return  # nobody can have edited it, or it is about to catch up
     seen = said_in_step(data)
@@ -121,7 +121,7 @@ def fold(data: Data) -> None:
         put_in_step(data, instance, fields, now, items)
 
 
-def catch_up(data: Data, document: Document) -> None:
+def catch_up(data: Data, document: Contents) -> None:
     """Put into the instance what became of the fields since it was last in step.
 
     It stays the same one if it can be changed. Where the fields do not fit any more, what was
@@ -131,7 +131,7 @@ def catch_up(data: Data, document: Document) -> None:
     if instance is None:
         return
     model = model_of(data)
-    fields, old = _held_of(data)[0], base_of(data)
+    fields, old = held_by(data)[0], base_of(data)
     if fields is old:
         name_object(data, document)
         return
@@ -144,7 +144,7 @@ def catch_up(data: Data, document: Document) -> None:
         try:
             fresh = read(model, fields, document)
         except (InvalidData, NotLoaded):
-            if fields is _held_of(data)[1]:
+            if fields is held_by(data)[1]:
                 hold_instance(data, None)
                 return
             fresh = instance
@@ -156,7 +156,7 @@ def catch_up(data: Data, document: Document) -> None:
     name_object(data, document)
 
 
-def name_object(data: Data, document: Document) -> None:
+def name_object(data: Data, document: Contents) -> None:
     """Let the instance say which object it is, where its class has a place for that."""
     model, instance = model_of(data), held_instance(data)
     said = {"id": document.id, "last_modified": document.last_modified}

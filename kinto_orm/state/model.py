@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kinto_orm.errors import InvalidData, NotLoaded, Violation
 
 if TYPE_CHECKING:
-    from kinto_orm.state.document import Document
+    from kinto_orm.state.contents import Contents
 
 #: The items of lists that are instances themselves, each with the JSON that was written of it.
 Items = list[tuple[Any, dict[str, Any]]]
@@ -61,7 +61,7 @@ class Model(Protocol):
         """
 
 
-def read(model: Model, fields: dict[str, Any], document: Document) -> Any:
+def read(model: Model, fields: dict[str, Any], document: Contents) -> Any:
     """An instance of an object's fields.
 
     Raises :class:`InvalidData` where they do not fit, and :class:`NotLoaded` where a field is
@@ -83,7 +83,7 @@ def read(model: Model, fields: dict[str, Any], document: Document) -> Any:
         raise InvalidData(Violation(document.uri, *fault) for fault in misfit.faults) from None
 
 
-def is_misfit(model: Model, document: Document) -> bool:
+def is_misfit(model: Model, document: Contents) -> bool:
     """Whether the stored fields are no instance of the class."""
     try:
         read(model, document._baseline, document)

@@ -6,9 +6,9 @@ counts, and nobody else's objects ever change.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, KeysView, ValuesView
+from collections.abc import Iterable
 from operator import index
-from typing import Any, NoReturn, Protocol, SupportsIndex
+from typing import Any, SupportsIndex
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
@@ -20,16 +20,6 @@ _NAMED = 12
 
 #: What holds other values, for ``isinstance``.
 _CONTAINER = (*OBJECT, list, tuple)
-
-
-class Partial(Protocol):
-    """How much of an object was loaded, by the path of names that leads to a field."""
-
-    def _in_part(self, *path: str) -> bool:
-        """Whether only some fields of the object there were asked for."""
-
-    def _not_asked_for(self, *path: str) -> bool:
-        """Whether the field there may be missing just because nobody asked for it."""
 
 
 class Attributes:
@@ -105,104 +95,6 @@ class Fields(Attributes, dict[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Fields, (dict(self),)
-
-
-class Part(Fields):
-    """An object of which only some fields were asked for: the others are not known to be absent."""
-
-    __slots__ = ("_coverage", "_path")
-
-    _coverage: Partial
-    _path: tuple[str, ...]
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            value = super().__getitem__(name)
-        except KeyError:
-            self._explain(name)
-        if type(value) is Fields:
-            value = in_part(value, self._coverage, (*self._path, name))
-            dict.__setitem__(self, name, value)
-        return value
-
-    def _explain(self, name: str) -> NoReturn:
-        if isinstance(name, str) and self._coverage._not_asked_for(*self._path, name):
-            raise not_asked_for((*self._path, name)) from None
-        raise KeyError(name) from None
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default  # noqa: SIM401
-
-    def __contains__(self, name: object) -> bool:
-        if super().__contains__(name):
-            return True
-        if isinstance(name, str) and self._coverage._not_asked_for(*self._path, name):
-            raise not_asked_for((*self._path, name))
-        return False
-
-    def __delitem__(self, name: str) -> None:
-        try:
-            super().__delitem__(name)
-        except KeyError:
-            self._explain(name)
-
-    def pop(self, name: str, *default: Any) -> Any:
-        if name not in self and not default:
-            raise KeyError(name)
-        return super().pop(name, *default)
-
-    def clear(self) -> None:
-        if self._coverage._in_part(*self._path):
-            raise not_all_loaded(repr(".".join(self._path)))
-        super().clear()
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self._refuse_to_replace(name, value)
-        super().__setitem__(name, value)
-
-    def update(self, other: Any = (), /, **named: Any) -> None:
-        given = dict(other, **named)
-        for name, value in given.items():
-            self._refuse_to_replace(name, value)
-        super().update(given)
-
-    def _refuse_to_replace(self, name: str, value: Any) -> None:
-        held = dict.get(self, name)
-        if isinstance(held, dict) and held is not value:
-            path = (*self._path, name)
-            if self._coverage._in_part(*path):
-                raise not_all_loaded(repr(".".join(path)))
-
-    # Those of dict would give objects inside that do not know that they are parts, and
-    # take for absent what was not asked for.
-
-    def keys(self) -> KeysView[str]:  # type: ignore[override]
-        return KeysView(self)
-
-    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
-        return ItemsView(self)
-
-    def values(self) -> ValuesView[Any]:  # type: ignore[override]
-        return ValuesView(self)
-
-
-_put_coverage = Part.__dict__["_coverage"].__set__
-_put_path = Part.__dict__["_path"].__set__
-
-
-def in_part(value: Any, coverage: Partial, path: tuple[str, ...]) -> Any:
-    """The object at that path as a :class:`Part`, where no more was asked for."""
-    if type(value) is not Fields or not coverage._in_part(*path):
-        return value
-    part = Part(value)
-    _put_coverage(part, coverage)
-    _put_path(part, path)
-    return part
-
-
-def without_parts(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields, where what is absent is absent: to be compared, not to be given out."""
-    return {name: thawed(value) if type(value) is Part else value for name, value in fields.items()}
 
 
 class Elements(list[Any]):

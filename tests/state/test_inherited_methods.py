@@ -28,9 +28,10 @@ from kinto_orm.network.headers import Headers
 from kinto_orm.state.data import Data
 from kinto_orm.state.instances import Instance
 from kinto_orm.state.members import Members
+from kinto_orm.state.parts import Part
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.principals import Principals, PrincipalSet
-from kinto_orm.state.values import Elements, Fields, Part
+from kinto_orm.state.values import Elements, Fields
 
 #: What Python asks of any object, and what pickling and attributes are made of: see
 #: test_inside_the_data.py, test_copies.py, test_resources.py and test_processes.py.
