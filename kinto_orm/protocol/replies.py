@@ -29,10 +29,10 @@ from kinto_orm.errors import (
     TransportError,
     Unauthorized,
     ValidationError,
-    described,
 )
 from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL, Kind
 from kinto_orm.protocol.messages import Response
+from kinto_orm.refusals import described
 
 #: Names of folders, which HTTP libraries take out of a path, and no name at all.
 _NO_IDS = frozenset({"", ".", ".."})
