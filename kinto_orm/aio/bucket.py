@@ -10,7 +10,7 @@ from kinto_orm.aio.group import Group
 from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.resource import Resource
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.listing import place_of, required_iterable
+from kinto_orm.plans.listing import place_of
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET
 from kinto_orm.state.schemas import BucketSchemas
@@ -111,20 +111,11 @@ class Bucket(BucketSchemas, Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.aio.progress import tracked
-        from kinto_orm.plans.plural import delete_each
+        from kinto_orm.aio.plural import delete_each
 
-        wanted = required_iterable(
-            collections, "delete_collections", "bucket.collections.delete()", awaited=True
-        )
-        return await self.connection._driver.run_long(
-            delete_each(
-                place_of(self.collections),
-                tracked(wanted, progress),
-                safe=self.connection.safe,
-                if_exists=if_exists,
-                ignore=ignore,
-            )
+        place = place_of(self.collections)
+        return await delete_each(
+            place, collections, if_exists=if_exists, ignore=ignore, progress=progress
         )
 
     # -- groups
@@ -184,18 +175,11 @@ class Bucket(BucketSchemas, Resource):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.aio.progress import tracked
-        from kinto_orm.plans.plural import delete_each
+        from kinto_orm.aio.plural import delete_each
 
-        wanted = required_iterable(groups, "delete_groups", "bucket.groups.delete()", awaited=True)
-        return await self.connection._driver.run_long(
-            delete_each(
-                place_of(self.groups),
-                tracked(wanted, progress),
-                safe=self.connection.safe,
-                if_exists=if_exists,
-                ignore=ignore,
-            )
+        place = place_of(self.groups)
+        return await delete_each(
+            place, groups, if_exists=if_exists, ignore=ignore, progress=progress
         )
 
     # -- batches

@@ -20,16 +20,13 @@ from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.options import Hooks, Options, checked_url
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.listing import place_of, required_iterable
+from kinto_orm.plans.listing import place_of
 from kinto_orm.protocol.ids import check_id
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kinto_orm.aio.access import Access
-    from kinto_orm.aio.accounts import Account, Accounts
     from kinto_orm.aio.block import Block
-    from kinto_orm.aio.monitor import Monitor
     from kinto_orm.plans.operations import Ignored
 
 
@@ -213,39 +210,6 @@ class Connection(Server):
 
         return Block(self._driver, ignore, on_conflict)
 
-    # -- Remote Settings
-
-    @property
-    def monitor(self) -> Monitor:
-        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
-        from kinto_orm.aio.monitor import Monitor
-
-        return Monitor(self)
-
-    # -- accounts
-
-    @property
-    def accounts(self) -> Accounts:
-        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
-        from kinto_orm.aio.accounts import Accounts
-
-        return Accounts(self)
-
-    def account(self, id: str) -> Account:
-        """A reference to an account. No request."""
-        from kinto_orm.aio.accounts import Account
-
-        return Account(id, connection=self)
-
-    # -- access
-
-    @property
-    def permissions(self) -> Access:
-        """What this user may do where, lazily: no request until it is read."""
-        from kinto_orm.aio.access import Access
-
-        return Access(self)
-
     # -- buckets
 
     @property
@@ -303,20 +267,11 @@ class Connection(Server):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.aio.progress import tracked
-        from kinto_orm.plans.plural import delete_each
+        from kinto_orm.aio.plural import delete_each
 
-        wanted = required_iterable(
-            buckets, "delete_buckets", "kinto.buckets.delete()", awaited=True
-        )
-        return await self._driver.run_long(
-            delete_each(
-                place_of(self.buckets),
-                tracked(wanted, progress),
-                safe=self.safe,
-                if_exists=if_exists,
-                ignore=ignore,
-            )
+        place = place_of(self.buckets)
+        return await delete_each(
+            place, buckets, if_exists=if_exists, ignore=ignore, progress=progress
         )
 
 

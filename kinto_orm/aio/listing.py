@@ -11,7 +11,7 @@ from kinto_orm.errors import NotFound
 from kinto_orm.plans import conflicts, pages, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
-from kinto_orm.plans.listing import ListingBase, no_frame
+from kinto_orm.plans.listing import ListingBase
 from kinto_orm.protocol.messages import ALONE
 
 if TYPE_CHECKING:
@@ -165,19 +165,11 @@ class Listing(ListingBase[R], LazyList[R]):
 
         Takes an iterator of any length, in constant memory. Returns how many there are now.
         """
-        from kinto_orm.aio.progress import tracked
-        from kinto_orm.plans.plural import create_each
+        from kinto_orm.aio.plural import create_each
 
-        number: int = await self.connection._driver.run_long(
-            create_each(
-                self._place,
-                tracked(no_frame(rows), progress),
-                safe=self.connection.safe,
-                if_not_exists=if_not_exists,
-                ignore=ignore,
-            )
+        return await create_each(
+            self._place, rows, if_not_exists=if_not_exists, ignore=ignore, progress=progress
         )
-        return number
 
     async def update(self, fields: Mapping[str, Any] = {}, /, **named: Any) -> int:
         """Set these fields in everything that matches; how many objects that are.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.driver import Driver
@@ -15,15 +15,22 @@ from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.server import Server as Said
 from kinto_orm.plans.server import User
 
+if TYPE_CHECKING:
+    from kinto_orm.aio.access import Access
+    from kinto_orm.aio.accounts import Account, Accounts
+    from kinto_orm.aio.connection import Connection
+    from kinto_orm.aio.monitor import Monitor
+
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Server")
 
 
 class Server:
-    """The root of a Kinto server: its settings, its capabilities, its idea of the user.
+    """The root of a Kinto server: what it says of itself, and what it has beside buckets.
 
-    All of it comes from one GET, the first time that something is read, and is kept:
-    ``refresh()`` asks again, such as after a user was put into a group.
+    Its settings, its capabilities and its idea of the user come from one GET, the first time
+    that one of them is read, and are kept: ``refresh()`` asks again, such as after a user was
+    put into a group.
     """
 
     def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
@@ -76,6 +83,35 @@ class Server:
     def backoff_until(self) -> datetime | None:
         """Until when the server asked for no requests, or ``None``. No request."""
         return self._driver.transport.pool.backoff_until
+
+    # -- what is there beside buckets
+
+    @property
+    def monitor(self) -> Monitor:
+        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
+        from kinto_orm.aio.monitor import Monitor
+
+        return Monitor(cast("Connection", self))
+
+    @property
+    def accounts(self) -> Accounts:
+        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
+        from kinto_orm.aio.accounts import Accounts
+
+        return Accounts(cast("Connection", self))
+
+    def account(self, id: str) -> Account:
+        """A reference to an account. No request."""
+        from kinto_orm.aio.accounts import Account
+
+        return Account(id, connection=cast("Connection", self))
+
+    @property
+    def permissions(self) -> Access:
+        """What this user may do where, lazily: no request until it is read."""
+        from kinto_orm.aio.access import Access
+
+        return Access(cast("Connection", self))
 
     # -- for operators and tests
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinto_orm.exports import exported
 from kinto_orm.extras import extra
+from kinto_orm.objects.followed import Followed
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
-from kinto_orm.objects.resource import Resource
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.listing import place_of, required_iterable
+from kinto_orm.plans.listing import place_of
 from kinto_orm.protocol.ids import check_id, check_parent
-from kinto_orm.protocol.kinds import BUCKET, COLLECTION
-from kinto_orm.state.identity import Ancestor
-from kinto_orm.state.schemas import CollectionSchemas, fits, is_typed
+from kinto_orm.protocol.kinds import BUCKET
+from kinto_orm.state.schemas import fits, is_typed
 from kinto_orm.state.typed import M
 
 if TYPE_CHECKING:
@@ -25,18 +24,14 @@ if TYPE_CHECKING:
     from kinto_orm.drivers.block import Block
     from kinto_orm.files.uploads import Attachable
     from kinto_orm.objects.bucket import Bucket
-    from kinto_orm.objects.changesets import Changeset
-    from kinto_orm.objects.history import History
-    from kinto_orm.objects.review import Review
     from kinto_orm.objects.sync import CopyPlan
-    from kinto_orm.objects.watches import ChangeWatch
     from kinto_orm.plans.operations import Ignored
 
 T = TypeVar("T")
 
 
 @exported
-class Collection(CollectionSchemas, Resource, Generic[M]):
+class Collection(Followed[M]):
     """A collection of a bucket: ``Collection("todo", bucket=bucket)`` refers to one.
 
     With ``data`` or ``permissions`` it is a new one. Its records hold plain :class:`Data`,
@@ -44,8 +39,6 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
     """
 
     __slots__ = ()
-
-    kind = COLLECTION
 
     def __init__(
         self,
@@ -57,8 +50,6 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
     ) -> None:
         check_parent(bucket, BUCKET, "a collection")
         self._start(id, bucket, bucket.connection, data, permissions)
-
-    bucket: Ancestor[Bucket] = Ancestor(BUCKET)
 
     def typed(self, cls: type[T]) -> Collection[T]:
         """The same collection, where ``record.data`` is an instance of ``cls``. No request.
@@ -139,19 +130,10 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
         now saved. Requests: ceil(changed records / the server's batch size), and one for
         that size, once for each connection.
         """
-        from kinto_orm.drivers.progress import tracked
-        from kinto_orm.plans.plural import save_each
+        from kinto_orm.objects.plural import save_each
 
-        wanted = required_iterable(records, "save_records", "collection.records.delete()")
-        return self.connection._driver.run_long(
-            save_each(
-                place_of(self.records),
-                tracked(wanted, progress),
-                safe=self.connection.safe,
-                on_conflict=on_conflict,
-                ignore=ignore,
-            )
-        )
+        place = place_of(self.records)
+        return save_each(place, records, on_conflict=on_conflict, ignore=ignore, progress=progress)
 
     def delete_record(
         self,
@@ -177,19 +159,10 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
-        from kinto_orm.plans.plural import delete_each
+        from kinto_orm.objects.plural import delete_each
 
-        wanted = required_iterable(records, "delete_records", "collection.records.delete()")
-        return self.connection._driver.run_long(
-            delete_each(
-                place_of(self.records),
-                tracked(wanted, progress),
-                safe=self.connection.safe,
-                if_exists=if_exists,
-                ignore=ignore,
-            )
-        )
+        place = place_of(self.records)
+        return delete_each(place, records, if_exists=if_exists, ignore=ignore, progress=progress)
 
     # -- files
 
@@ -238,70 +211,6 @@ class Collection(CollectionSchemas, Resource, Generic[M]):
     def batch(self, ignore: Ignored = (), on_conflict: OnConflict = None) -> Block:
         """A block whose writes go out together: see :meth:`Connection.batch`."""
         return self._batch(ignore, on_conflict)
-
-    @property
-    def history(self) -> History:
-        """The changes of this collection and its records, newest first; see :class:`History`."""
-        from kinto_orm.objects.history import History
-
-        return History(self.connection, self.bucket).filter(collection_id=self.id)
-
-    @property
-    def review(self) -> Review:
-        """The review of this collection; see :class:`Review`. No request."""
-        from kinto_orm.objects.review import Review
-
-        return Review(self)
-
-    def changeset(
-        self,
-        since: int | str | datetime | None = None,
-        expected: int | str | datetime | None = None,
-        bust_cache: bool = False,
-    ) -> Changeset:
-        """The records, with metadata and timestamp, in one consistent answer: one GET.
-
-        With ``since``, a timestamp in milliseconds, only what changed after it, deletions
-        included; ``full`` tells where the server does not know that moment, and gave
-        everything. ``expected``, the timestamp that the server announced, gets past caches
-        that hold something older; ``bust_cache`` past any (one GET more for the announced
-        timestamp, where a reader is asked ``since`` a moment). Whoever may read the
-        collection may read its records in it.
-
-        Of a ``server_url`` that ends with ``/v2`` or higher, a reader of Remote Settings is
-        asked. Raises :class:`CapabilityMissing` where any other server has no changesets
-        (one GET more, once for each connection). See "Changeset" in the documentation of
-        kinto-changes.
-        """
-        from kinto_orm.objects.changesets import Changeset
-        from kinto_orm.plans import changesets
-
-        driver = self.connection._driver
-        asked, answered = driver.run(
-            changesets.fetch(driver.server, self, since, expected, bust_cache)
-        )
-        return Changeset(self, asked, *answered)
-
-    def watch(
-        self, interval: float = 10, since: int | str | datetime | None = None
-    ) -> ChangeWatch[Record[M]]:
-        """What changes in the collection, as it comes: :class:`Record` and :class:`Tombstone` s.
-
-        An iterator without an end; leave the loop, and nothing is left running. ``since`` is
-        a moment as :meth:`Listing.changes` takes one, ``None`` is now. ``interval``: how many
-        seconds to pause between two questions, a tenth more or less. Each is one conditional
-        HEAD, or for ten seconds after a change one GET of what changed. Everything is given at
-        least once; ``timestamp`` of the iterator tells where to go on.
-
-        Where the server cannot answer for a while, the watch asks again, at most five minutes
-        later each time, and logs it. Readers of Remote Settings (``/v2``) are asked for what
-        they announce, and for the changeset. Raises ``ValueError`` for what is no interval or
-        no moment, and while iterating what a list raises.
-        """
-        from kinto_orm.objects.watches import ChangeWatch
-        from kinto_orm.plans.watches import watch
-
-        return ChangeWatch(self.connection._driver, watch(self, interval, since))
 
     def validate(
         self, records: Record[M] | Mapping[str, Any] | Iterable[Record[M] | Mapping[str, Any]]

@@ -17,7 +17,7 @@ from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.server import Server
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.listing import place_of, required_iterable
+from kinto_orm.plans.listing import place_of
 from kinto_orm.protocol.ids import check_id
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from kinto_orm.network.exchange import Timeout
     from kinto_orm.network.options import Hooks, Options
     from kinto_orm.network.session import Pool
-    from kinto_orm.objects.access import Access
-    from kinto_orm.objects.accounts import Account, Accounts
-    from kinto_orm.objects.monitor import Monitor
     from kinto_orm.plans.operations import Ignored
 
 
@@ -203,39 +200,6 @@ class Connection(Server):
 
         return Block(self._driver, ignore, on_conflict)
 
-    # -- Remote Settings
-
-    @property
-    def monitor(self) -> Monitor:
-        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
-        from kinto_orm.objects.monitor import Monitor
-
-        return Monitor(self)
-
-    # -- accounts
-
-    @property
-    def accounts(self) -> Accounts:
-        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
-        from kinto_orm.objects.accounts import Accounts
-
-        return Accounts(self)
-
-    def account(self, id: str) -> Account:
-        """A reference to an account. No request."""
-        from kinto_orm.objects.accounts import Account
-
-        return Account(id, connection=self)
-
-    # -- access
-
-    @property
-    def permissions(self) -> Access:
-        """What this user may do where, lazily: no request until it is read."""
-        from kinto_orm.objects.access import Access
-
-        return Access(self)
-
     # -- buckets
 
     @property
@@ -291,19 +255,10 @@ class Connection(Server):
 
         See :meth:`Collection.save_records`. Returns how many there were.
         """
-        from kinto_orm.drivers.progress import tracked
-        from kinto_orm.plans.plural import delete_each
+        from kinto_orm.objects.plural import delete_each
 
-        wanted = required_iterable(buckets, "delete_buckets", "kinto.buckets.delete()")
-        return self._driver.run_long(
-            delete_each(
-                place_of(self.buckets),
-                tracked(wanted, progress),
-                safe=self.safe,
-                if_exists=if_exists,
-                ignore=ignore,
-            )
-        )
+        place = place_of(self.buckets)
+        return delete_each(place, buckets, if_exists=if_exists, ignore=ignore, progress=progress)
 
 
 def connect(server_url: str | None, auth: Any) -> Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from kinto_orm.plans import server as plans
 from kinto_orm.plans.server import Server as Said
@@ -12,15 +12,20 @@ from kinto_orm.plans.server import User
 if TYPE_CHECKING:
     from kinto_orm.network.session import Pool
     from kinto_orm.network.transport import Transport
+    from kinto_orm.objects.access import Access
+    from kinto_orm.objects.accounts import Account, Accounts
+    from kinto_orm.objects.connection import Connection
+    from kinto_orm.objects.monitor import Monitor
 
 Self = TypeVar("Self", bound="Server")
 
 
 class Server:
-    """The root of a Kinto server: its settings, its capabilities, its idea of the user.
+    """The root of a Kinto server: what it says of itself, and what it has beside buckets.
 
-    All of it comes from one GET, the first time that something is read, and is kept:
-    ``refresh()`` asks again, such as after a user was put into a group.
+    Its settings, its capabilities and its idea of the user come from one GET, the first time
+    that one of them is read, and are kept: ``refresh()`` asks again, such as after a user was
+    put into a group.
     """
 
     def __init__(self, transport: Transport[Pool], said: dict[str, Any] | None = None) -> None:
@@ -72,6 +77,35 @@ class Server:
     def backoff_until(self) -> datetime | None:
         """Until when the server asked for no requests, or ``None``. No request."""
         return self._driver.transport.pool.backoff_until
+
+    # -- what is there beside buckets
+
+    @property
+    def monitor(self) -> Monitor:
+        """Which collections there are, and when they changed; see :class:`Monitor`. No request."""
+        from kinto_orm.objects.monitor import Monitor
+
+        return Monitor(cast("Connection", self))
+
+    @property
+    def accounts(self) -> Accounts:
+        """The server's accounts: ``kinto.accounts.create("bob", password=…)``. No request."""
+        from kinto_orm.objects.accounts import Accounts
+
+        return Accounts(cast("Connection", self))
+
+    def account(self, id: str) -> Account:
+        """A reference to an account. No request."""
+        from kinto_orm.objects.accounts import Account
+
+        return Account(id, connection=cast("Connection", self))
+
+    @property
+    def permissions(self) -> Access:
+        """What this user may do where, lazily: no request until it is read."""
+        from kinto_orm.objects.access import Access
+
+        return Access(cast("Connection", self))
 
     # -- for operators and tests
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -191,19 +191,3 @@ def no_frame(given: T) -> T:
                 f"a data frame gives the names of its columns, not its rows; write frame.{rows}"
             )
     return given
-
-
-def required_iterable(wanted: Any, verb: str, instead: str, awaited: bool = False) -> Any:
-    """The argument of a plural verb, which is never everything by default.
-
-    An iterable of objects or ids; where calls are ``awaited``, perhaps an async one.
-    """
-    if awaited and isinstance(wanted, AsyncIterable):
-        return wanted
-    no_frame(wanted)
-    if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
-        return wanted
-    raise TypeError(
-        f"{verb}() takes an iterable of objects or ids, not {wanted!r}; "
-        f"to delete everything there is, write {instead}"
-    )

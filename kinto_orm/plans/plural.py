@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from kinto_orm.plans import conflicts, objects
 from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.effects import Steps, Verb, Verbs, feed
+from kinto_orm.plans.listing import no_frame
 from kinto_orm.plans.operations import Ignored, error_types
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
@@ -23,17 +24,36 @@ def run_all(
     return number
 
 
+def given(place: Place[Any], verb: str, wanted: Any, awaited: bool = False) -> Any:
+    """What a plural verb was given, which is never everything by default.
+
+    An iterable of objects or ids; where calls are ``awaited``, perhaps an async one.
+    """
+    if awaited and isinstance(wanted, AsyncIterable):
+        return wanted
+    no_frame(wanted)
+    if isinstance(wanted, Iterable) and not isinstance(wanted, (str, bytes, Mapping, Document)):
+        return wanted
+    kinds = place.kind.plural
+    if verb != "delete":
+        raise TypeError(f"{verb}_{kinds}() takes an iterable of {kinds}, not {wanted!r}")
+    around = "kinto" if place.parent is None else place.parent.kind.name
+    raise TypeError(
+        f"{verb}_{kinds}() takes an iterable of objects or ids, not {wanted!r}; "
+        f"to delete everything there is, write {around}.{kinds}.delete()"
+    )
+
+
 def save_each(
     place: Place[R],
     wanted: Iterable[R] | AsyncIterable[R],
     *,
-    safe: bool,
     on_conflict: OnConflict,
     ignore: Ignored,
 ) -> Steps[int]:
     """Save objects of the list."""
     check_policy(on_conflict)
-    options = {"safe": safe, "on_conflict": on_conflict}
+    options = {"safe": place.connection.safe, "on_conflict": on_conflict}
     return _each("save", conflicts.save, wanted, place.own, options, ignore)
 
 
@@ -41,12 +61,11 @@ def delete_each(
     place: Place[R],
     wanted: Iterable[Any] | AsyncIterable[Any],
     *,
-    safe: bool,
     if_exists: bool,
     ignore: Ignored,
 ) -> Steps[int]:
     """Delete objects of the list, given as themselves or by their ids."""
-    options = {"safe": safe, "if_exists": if_exists}
+    options = {"safe": place.connection.safe, "if_exists": if_exists}
     return _each("delete", objects.delete, wanted, place.member, options, ignore)
 
 
@@ -54,12 +73,11 @@ def create_each(
     place: Place[R],
     rows: Iterable[Any] | AsyncIterable[Any],
     *,
-    safe: bool,
     if_not_exists: bool,
     ignore: Ignored,
 ) -> Steps[int]:
     """Make an object of each mapping."""
-    options = {"safe": safe, "if_not_exists": if_not_exists}
+    options = {"safe": place.connection.safe, "if_not_exists": if_not_exists}
 
     def made(row: Any) -> R:
         return place.made(None, row)

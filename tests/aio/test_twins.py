@@ -96,7 +96,7 @@ def test_both_faces_take_the_same_arguments_and_say_the_same_of_them(
 #: How one method asks the server, or has another one ask it.
 CALLS = (
     *("driver.run(", "run_long(", ".perform(", "self._do(", "self._take("),
-    *("self._told(", "self._role(", "self.apply("),
+    *("self._told(", "self._role(", "self.apply(", "_each("),
 )
 
 

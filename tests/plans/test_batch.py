@@ -1496,6 +1496,25 @@ def test_plural_deletes_of_all_kinds_are_batches(kinto: Connection, server_log: 
     assert list(kinto.buckets) == []
 
 
+def test_plural_verbs_take_nothing_but_an_iterable_and_say_how_to_delete_everything(
+    kinto: Connection, todo: Collection
+) -> None:
+    bucket = todo.bucket
+    for call, message in [
+        (kinto.delete_buckets, r"delete_buckets\(\).* write kinto\.buckets\.delete\(\)"),
+        (bucket.delete_groups, r"delete_groups\(\).* write bucket\.groups\.delete\(\)"),
+        (
+            bucket.delete_collections,
+            r"delete_collections\(\).* write bucket\.collections\.delete\(\)",
+        ),
+        (todo.delete_records, r"delete_records\(\).* write collection\.records\.delete\(\)"),
+        (todo.save_records, r"save_records\(\) takes an iterable of records, not (None|'r'|\{)"),
+    ]:
+        for nothing in (None, "r", {"r": 1}):
+            with pytest.raises(TypeError, match=message):
+                call(nothing)  # type: ignore[operator]
+
+
 @pytest.mark.parametrize("verb", ["save_records", "delete_records"])
 def test_an_iterator_of_any_length_is_taken_in_constant_memory(todo: Collection, verb: str) -> None:
     alive: list[weakref.ref[Record]] = []
