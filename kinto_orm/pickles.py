@@ -17,7 +17,7 @@ _NONE: dict[str, str] = {}
 #: By the module as it was called: the names that pickles hold, and the room where each is now.
 _ROOMS = {
     "access": {"PermissionEntry": "plans.access"},
-    "accounts": {"Account": "objects.accounts", "Accounts": "objects.accounts"},
+    "accounts": {"Account": "objects.accounts"},
     "attachments": {"Attachment": "objects.attachments"},
     "auth": {"BearerTokenAuth": "network.auth"},
     "browser_oauth": {"BrowserOAuth": "network.browser_login"},

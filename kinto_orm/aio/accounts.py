@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
-from kinto_orm.plans import accounts
+from kinto_orm.aio.asked import Asked
+from kinto_orm.aio.lists import LazyList
+from kinto_orm.errors import NotFound
+from kinto_orm.plans import account_lists, accounts
+from kinto_orm.plans.account_lists import AccountsBase
 from kinto_orm.plans.accounts import AccountBase
 
 if TYPE_CHECKING:
     from kinto_orm.aio.connection import Connection
+
+D = TypeVar("D")
 
 
 @attrs.frozen(eq=False, repr=False, init=False)
@@ -50,11 +56,47 @@ class Account(AccountBase):
         await driver.run(accounts.delete(driver.server, self, if_exists=if_exists))
 
 
-@attrs.frozen(repr=False)
-class Accounts:
-    """The accounts of a server, ``kinto.accounts``. Kinto lists them to administrators only."""
+@attrs.frozen(eq=False, repr=False)
+class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc]  # it has no dates
+    """The accounts of a server that this user may see, ``kinto.accounts``: administrators see
+    all of them, anybody else just their own.
 
-    connection: Connection
+    A :class:`LazyList` of :class:`Account` s, by their ids: what else the server keeps of each
+    is in ``data``, but for the hash of its password, which is dropped on arrival. It has no
+    ``timestamp``, and no ``delete()``: an account is deleted by its own. Without credentials
+    reading it is :class:`Unauthorized`.
+    """
+
+    _kind = Account
+
+    @overload
+    def __getitem__(self, wanted: str) -> Asked[Account]: ...
+    @overload
+    def __getitem__(self, wanted: slice) -> Accounts: ...
+    def __getitem__(self, wanted: str | slice) -> Asked[Account] | Accounts:
+        """``list["bob"]``: one GET, ``NotFound`` if absent, :class:`Forbidden` for who may not
+        know. ``list[:20]``: a shorter list."""
+        if isinstance(wanted, slice):
+            return self._sliced(wanted)
+        asked: Any = self._asked_for(wanted)
+        driver = self.connection._driver
+        return Asked(f"list[{wanted!r}]", lambda: driver.run(accounts.read(driver.server, asked)))
+
+    @overload
+    async def get(self, id: str) -> Account | None: ...
+    @overload
+    async def get(self, id: str, default: D) -> Account | D: ...
+    async def get(self, id: str, default: D | None = None) -> Account | D | None:
+        """The account with that id, or ``default``: one GET."""
+        try:
+            return await self[id]
+        except NotFound:
+            return default
+
+    async def count(self) -> int:
+        """How many accounts this user may see: one HEAD."""
+        driver = self.connection._driver
+        return self._extent(await driver.run(account_lists.count(driver.server, self.query)))
 
     async def create(self, id: str, *, password: str) -> Account:
         """Make an account: one PUT, with ``If-None-Match: *``.
@@ -74,6 +116,3 @@ class Accounts:
         account = Account(id, connection=self.connection)
         await driver.run(accounts.create(driver.server, account, password))
         return account
-
-    def __repr__(self) -> str:
-        return f"<accounts of {self.connection.server_url}>"

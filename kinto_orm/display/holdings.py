@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kinto_orm.display.html import code, diff, fields, framed, moment, note
+from kinto_orm.plans.accounts import AccountBase
 from kinto_orm.plans.entries import Entry
 from kinto_orm.protocol.kinds import attribute_name
 from kinto_orm.state.changes import Changes
@@ -92,3 +93,13 @@ def changes(pending: Changes) -> str:
 def entry(one: Entry) -> str:
     """One row of a history, or of what a user may do."""
     return framed(type(one).__name__, fields(one.fields))
+
+
+def account(one: AccountBase) -> str:
+    """A user of the server, with what was read of it."""
+    if one.last_modified is None:
+        told = "a reference: nothing was read yet"
+        return framed(f"Account {one.id}", note(f"{one.principal} · {told}"))
+    told = f"as of {moment(one.last_modified)} UTC"
+    parts = [fields(one.data)] if one.data else []
+    return framed(f"Account {one.id}", note(f"{one.principal} · {told}"), *parts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kinto_orm.display.html import COLUMNS, MISSING, framed, moment, note, table
+from kinto_orm.plans.accounts import AccountBase
 from kinto_orm.plans.changesets import ChangesetBase
 from kinto_orm.plans.lists import ListBase
 from kinto_orm.state.document import Document
@@ -67,4 +68,6 @@ def _table(found: Sequence[Any]) -> str:
 def _row(one: Any) -> Mapping[str, Any]:
     if isinstance(one, Document):
         return {"id": one.id, **fields_of(one)}
+    if isinstance(one, AccountBase):
+        return {name: value for name, value in one.to_dict().items() if name != "last_modified"}
     return {name: one.fields[name] for name in _ENTRIES if name in one.fields} or one.fields

@@ -8,6 +8,7 @@ from typing import Any
 from kinto_orm.display import failures, holdings, listed
 from kinto_orm.display.html import diff, framed
 from kinto_orm.errors import BatchError, Conflict, KintoError, MergeError
+from kinto_orm.plans.accounts import AccountBase
 from kinto_orm.plans.changesets import ChangesetBase
 from kinto_orm.plans.entries import Entry
 from kinto_orm.plans.lists import ListBase
@@ -24,6 +25,7 @@ _PICTURES: list[tuple[type, Callable[[Any], str]]] = [
     (PrincipalSet, holdings.members),
     (Changes, holdings.changes),
     (Entry, holdings.entry),
+    (AccountBase, holdings.account),
     (ChangesetBase, listed.changeset),
     (ListBase, listed.unread),
     (Conflict, failures.conflict),

@@ -110,8 +110,9 @@ class Answer:
         if not content:
             _refuse_cut_head(response)
             return response
+        text = response.request.readable
         if "json" not in response.headers.get("content-type", ""):
-            return response._replace(text=beginning(content))
+            return response._replace(text=text(beginning(content)))
         try:
             if len(content) < LARGE:
                 body = json.loads(content)
@@ -119,9 +120,9 @@ class Answer:
                 body = yield Parse(content)
             return response._replace(body=response.request.understood(body))
         except (ValueError, RecursionError) as error:
-            raise InvalidResponse(
-                response._replace(text=beginning(content)), f"the answer is not JSON: {error}"
-            ) from error
+            reason = f"the answer is not JSON: {error}"
+        # Raised out here, it is not chained to an error that has the whole answer.
+        raise InvalidResponse(response._replace(text=text(beginning(content))), reason)
 
 
 def _refuse_cut_head(response: Response) -> None:

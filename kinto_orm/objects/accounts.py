@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import attrs
 
+from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
-from kinto_orm.plans import accounts
+from kinto_orm.objects.lists import LazyList
+from kinto_orm.plans import account_lists, accounts
+from kinto_orm.plans.account_lists import AccountsBase
 from kinto_orm.plans.accounts import AccountBase
 
 if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
+
+D = TypeVar("D")
 
 
 @exported
@@ -53,11 +58,54 @@ class Account(AccountBase):
 
 
 @exported
-@attrs.frozen(repr=False)
-class Accounts:
-    """The accounts of a server, ``kinto.accounts``. Kinto lists them to administrators only."""
+@attrs.frozen(eq=False, repr=False)
+class Accounts(AccountsBase[Account], LazyList[Account]):
+    """The accounts of a server that this user may see, ``kinto.accounts``: administrators see
+    all of them, anybody else just their own.
 
-    connection: Connection
+    A :class:`LazyList` of :class:`Account` s, by their ids: what else the server keeps of each
+    is in ``data``, but for the hash of its password, which is dropped on arrival. It has no
+    ``timestamp``, and no ``delete()``: an account is deleted by its own. Without credentials
+    reading it is :class:`Unauthorized`.
+    """
+
+    _kind = Account
+
+    @overload
+    def __getitem__(self, wanted: str) -> Account: ...
+    @overload
+    def __getitem__(self, wanted: slice) -> Accounts: ...
+    def __getitem__(self, wanted: str | slice) -> Account | Accounts:
+        """``list["bob"]``: one GET, ``NotFound`` if absent, :class:`Forbidden` for who may not
+        know. ``list[:20]``: a shorter list."""
+        if isinstance(wanted, slice):
+            return self._sliced(wanted)
+        asked: Any = self._asked_for(wanted)
+        driver = self.connection._driver
+        account: Account = driver.run(accounts.read(driver.server, asked))
+        return account
+
+    @overload
+    def get(self, id: str) -> Account | None: ...
+    @overload
+    def get(self, id: str, default: D) -> Account | D: ...
+    def get(self, id: str, default: D | None = None) -> Account | D | None:
+        """The account with that id, or ``default``: one GET."""
+        try:
+            return self[id]
+        except NotFound:
+            return default
+
+    def __contains__(self, wanted: object) -> bool:
+        """Whether an id (or an account) is there: one HEAD."""
+        sought = self._sought(wanted)
+        driver = self.connection._driver
+        return sought is not None and driver.run(accounts.exists(driver.server, sought))
+
+    def count(self) -> int:
+        """How many accounts this user may see: one HEAD."""
+        driver = self.connection._driver
+        return self._extent(driver.run(account_lists.count(driver.server, self.query)))
 
     def create(self, id: str, *, password: str) -> Account:
         """Make an account: one PUT, with ``If-None-Match: *``.
@@ -77,6 +125,3 @@ class Accounts:
         account = Account(id, connection=self.connection)
         driver.run(accounts.create(driver.server, account, password))
         return account
-
-    def __repr__(self) -> str:
-        return f"<accounts of {self.connection.server_url}>"

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import attrs
 
 from kinto_orm.errors import (
     Conflict,
     Forbidden,
+    InvalidResponse,
     NotFound,
+    NotLoaded,
     ResponseError,
     Unauthorized,
     ValidationError,
 )
 from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.reads import explained
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.ids import check_account_id
 from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
-from kinto_orm.protocol.replies import checked
+from kinto_orm.protocol.replies import checked, is_object
 from kinto_orm.shown import Shown
+from kinto_orm.state.made import readings_of
+from kinto_orm.state.values import Fields, plain, thawed
 
 #: bcrypt, with which Kinto hashes passwords, reads no more (Kinto fails).
 MAX_BYTES = 72
@@ -36,8 +42,28 @@ MAX_BYTES = 72
 _SHOWN = encode({"data": {"password": None}})
 
 
+A = TypeVar("A", bound="AccountBase")
+
+
+class _Hashed(Request):
+    """A request whose answer holds hashes of passwords, of which nothing is kept."""
+
+    __slots__ = ()
+
+    def understood(self, body: Any) -> Any:
+        return _without_hash(body)
+
+    def readable(self, text: str) -> str:
+        return "" if "password" in text else text
+
+
 @attrs.define
-class PasswordRequest(RequestAs):
+class AccountRequest(_Hashed):
+    """A request that reads accounts."""
+
+
+@attrs.define
+class PasswordRequest(_Hashed, RequestAs):
     """A request with a password that only the wire sees; it pickles without."""
 
     _password: str = attrs.field(default="", repr=False, eq=False, kw_only=True)
@@ -46,12 +72,11 @@ class PasswordRequest(RequestAs):
     def wire(self) -> bytes:
         return encode({"data": {"password": self._password}})
 
-    def understood(self, body: Any) -> Any:
-        return _without_hash(body)
-
 
 def _without_hash(body: Any) -> Any:
-    """An answer without the hash, which Kinto also shows in the details of a 412."""
+    """An answer without hashes, which Kinto also shows in the details of a 412."""
+    if isinstance(body, list):
+        return [_without_hash(row) for row in body]
     if not isinstance(body, Mapping):
         return body
     return {
@@ -67,10 +92,15 @@ class AccountBase(Shown):
 
     id: str
     connection: Any
+    # When it was changed, and its other fields, as far as they were read.
+    _read: tuple[int, Fields] | None
 
     def __init__(self, id: str, *, connection: Any) -> None:
-        object.__setattr__(self, "id", check_account_id(id))
-        object.__setattr__(self, "connection", connection)
+        self._begin(check_account_id(id), connection, None)
+
+    def _begin(self, id: str, connection: Any, read: tuple[int, Fields] | None) -> None:
+        for name, value in (("id", id), ("connection", connection), ("_read", read)):
+            object.__setattr__(self, name, value)
 
     @property
     def principal(self) -> str:
@@ -79,7 +109,37 @@ class AccountBase(Shown):
 
     @property
     def uri(self) -> str:
-        return f"/accounts/{self.id}"
+        return f"/accounts/{quote(self.id, safe='@+')}"
+
+    @property
+    def last_modified(self) -> int | None:
+        """When the account was last changed, in milliseconds; ``None`` for a reference."""
+        read = self._known()
+        return None if read is None else read[0]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What else the server keeps of it, as it was read; never the hash of the password.
+
+        Raises :class:`NotLoaded` for a reference, of which nothing was read.
+        """
+        read = self._known()
+        if read is None:
+            raise NotLoaded(
+                f"nothing was read of {self.uri} yet: kinto.accounts[{self.id!r}] reads it"
+            )
+        return read[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that was read of it, as a plain dict of its own."""
+        read = self._known()
+        if read is None:
+            return {"id": self.id}
+        return {"id": self.id, "last_modified": read[0], **plain(read[1])}
+
+    def _known(self) -> tuple[int, Fields] | None:
+        # Pickles of 0.1 do not have it.
+        return getattr(self, "_read", None)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AccountBase):
@@ -92,8 +152,44 @@ class AccountBase(Shown):
     def _identity(self) -> tuple[str, str]:
         return self.connection.server_url, self.id
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, (type(self), self.id, self.connection, self._known())
+
     def __repr__(self) -> str:
         return f"<Account {self.id}>"
+
+
+def _remade(kind: type[A], id: str, connection: Any, read: tuple[int, Fields] | None) -> A:
+    """An account as it was: copied, or pickled."""
+    account = object.__new__(kind)
+    account._begin(id, connection, read)
+    return account
+
+
+def listed(kind: type[A], connection: Any, row: Mapping[str, Any]) -> A:
+    """An account of which a row was read."""
+    others = {name: row[name] for name in row if name not in ("id", "last_modified")}
+    return _remade(kind, row["id"], connection, (row["last_modified"], thawed(others)))
+
+
+def read(server: Server, account: A) -> Steps[A]:
+    """GET an account."""
+    yield from server.requires("accounts")
+    response = checked((yield AccountRequest("GET", account.uri)))
+    row = response.body.get("data") if isinstance(response.body, Mapping) else None
+    if not is_object(row):
+        raise InvalidResponse(response, "the answer is not an account")
+    return listed(type(account), account.connection, {**row, "id": account.id})
+
+
+def exists(server: Server, account: AccountBase) -> Steps[bool]:
+    """HEAD an account."""
+    yield from server.requires("accounts")
+    response = yield AccountRequest("HEAD", account.uri)
+    if response.status == 404:
+        return False
+    yield from explained(response)
+    return True
 
 
 def create(server: Server, account: AccountBase, password: str) -> Steps[None]:
@@ -110,6 +206,8 @@ def create(server: Server, account: AccountBase, password: str) -> Steps[None]:
             yield from _put(server, account, password, NOBODY)
             return
         raise
+    finally:
+        readings_of(account.connection).note(account.uri)
 
 
 def _put(

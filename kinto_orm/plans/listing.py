@@ -13,16 +13,13 @@ from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
-from kinto_orm.state.made import readings_of
+from kinto_orm.state.made import note_seen, seen_in
 from kinto_orm.state.places import Place
 from kinto_orm.state.schemas import model_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
     from kinto_orm.plans.sources import Source
-
-#: How many ids of a list are remembered for completion, and of how many lists.
-SEEN = 100
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Document)
@@ -56,9 +53,7 @@ class ListingBase(ListBase[R]):
     # -- reading
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterator[R]:
-        seen = readings_of(self.connection).seen
-        if rows and (len(seen) < SEEN or self.uri in seen):
-            seen[self.uri] = [row["id"] for row in rows[:SEEN]]
+        note_seen(self.connection, self.uri, rows)
         fields = self.query.fields
         return self._place.each(rows, WHOLE if fields is None else Coverage(fields))
 
@@ -94,7 +89,7 @@ class ListingBase(ListBase[R]):
 
     def _ipython_key_completions_(self) -> list[str]:
         """Ids that were seen in this list. No request."""
-        return list(readings_of(self.connection).seen.get(self.uri, ()))
+        return seen_in(self.connection, self.uri)
 
     def __setitem__(self, wanted: object, value: object) -> NoReturn:
         raise TypeError(

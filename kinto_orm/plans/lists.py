@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -55,6 +55,8 @@ class ListBase(Shown, ABC, Generic[T]):
     _order: ClassVar[str] = "-last_modified"
     #: Without which the server has no such list.
     _capability: ClassVar[str | None] = None
+    #: Verbs of other lists that this one does not have, and what to write instead.
+    _lacks: ClassVar[Mapping[str, str]] = {}
 
     @property
     @abstractmethod
@@ -80,6 +82,8 @@ class ListBase(Shown, ABC, Generic[T]):
                 raise AttributeError(name)
             from kinto_orm.protocol.misspellings import nearest_names
 
+            if name in self._lacks:
+                raise AttributeError(self._lacks[name])
             there = [one for one in dir(type(self)) if not one.startswith("_")]
             verb, instead = _ELSEWHERE.get(name, ("", ""))
             if verb not in there:

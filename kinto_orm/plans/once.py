@@ -16,7 +16,7 @@ import attrs
 
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
-from kinto_orm.protocol.messages import Response
+from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.state.made import Made, Readings
 
@@ -37,11 +37,16 @@ class OncePages(Pages):
         page_size: int | None,
         *,
         moving: bool = True,
+        dated: bool = True,
+        asking: type[Request] = Request,
     ) -> None:
-        """``moving``: whether the objects of the list can be saved; entries of a log cannot."""
-        super().__init__(uri, query.first_page(page_size), OBJECT)
+        """``moving``: whether the objects of the list can be saved; entries of a log cannot.
+        ``dated``: whether the list's ETag tells that they were.
+        """
+        super().__init__(uri, query.first_page(page_size), OBJECT, asking)
         self._list = query
         self._moving = moving
+        self._dated = dated
         self._ascending = (query.sort or "").split(",")[0] == "last_modified"
         self._readings = readings
         self._made: Made | None = None
@@ -62,7 +67,7 @@ class OncePages(Pages):
         if self.query is not None:
             return self._new((yield from read_page(self)))
         if self.owed is None:
-            recent = yield from _all_rows(self.uri, self._recent)
+            recent = yield from self._all_rows(self._recent)
             self._owe(dict.fromkeys(row["id"] for row in recent))
         return (yield from self._found(self._some()))
 
@@ -77,7 +82,7 @@ class OncePages(Pages):
         while ids:
             wanted = self._list.filtered({"id__in": ids}, None)
             wanted = attrs.evolve(wanted, page_size=size, start=0, stop=None)
-            pages = Pages(self.uri, wanted.first_page(None))
+            pages = self._other_pages(wanted)
             before = len(found)
             rows = yield from read_page(pages)
             whole = not pages.more
@@ -92,10 +97,12 @@ class OncePages(Pages):
         first = not self._begun
         super().turn(response, rows)
         self._begun = True
+        if not self._dated:
+            self.timestamp = self.timestamp if self.clock is None else self.clock
         if first:
             # What is made from now on may come in later pages.
             self._made = self._readings.begin(self.uri) if self.query is not None else None
-        elif response.etag != self.timestamp:
+        elif not self._dated or response.etag != self.timestamp:
             self._changed = True
             if self._ascending and rows and self._is_later(rows[-1]):
                 self.query = None  # nothing older follows
@@ -141,10 +148,12 @@ class OncePages(Pages):
         some, self.owed = (self.owed or [])[:CHUNK], (self.owed or [])[CHUNK:]
         return some
 
+    def _all_rows(self, query: Query) -> Steps[list[Row]]:
+        pages = self._other_pages(query)
+        rows: list[Row] = []
+        while pages.more:
+            rows += yield from read_page(pages)
+        return rows
 
-def _all_rows(uri: str, query: Query) -> Steps[list[Row]]:
-    pages = Pages(uri, query.first_page(None))
-    rows: list[Row] = []
-    while pages.more:
-        rows += yield from read_page(pages)
-    return rows
+    def _other_pages(self, query: Query) -> Pages:
+        return Pages(self.uri, query.first_page(None), OBJECT, self._asking)

@@ -29,9 +29,17 @@ _QUERY = re.compile(r"[!-~]+")
 class Pages:
     """Where the reading of a list stands."""
 
-    def __init__(self, uri: str, query: str, needs: Collection[str] = OBJECT) -> None:
+    def __init__(
+        self,
+        uri: str,
+        query: str,
+        needs: Collection[str] = OBJECT,
+        asking: type[Request] = Request,
+    ) -> None:
+        """``asking`` is the kind of request that asks for a page."""
         self.uri = uri
         self._needs = needs
+        self._asking = asking
         self.first = query
         self.query: str | None = query
         self.timestamp: int | None = None  # of the whole list, when its first page was read
@@ -58,6 +66,10 @@ class Pages:
     def next_rows(self) -> Steps[list[dict[str, Any]]]:
         """GET the next page."""
         return read_page(self)
+
+    def request(self) -> Request:
+        """What asks for the next page."""
+        return self._asking("GET", self.uri, self.query or "")
 
     def rows(self, response: Response) -> list[dict[str, Any]]:
         """The rows of an answer, which have to be what they should be."""
@@ -127,16 +139,16 @@ def _next_query(response: Response) -> str | None:
 
 def read_page(pages: Pages) -> Steps[list[dict[str, Any]]]:
     """GET the next page of a list."""
-    request = Request("GET", pages.uri, pages.query or "")
+    request = pages.request()
     response = checked((yield request) if pages.begun else (yield from first_answer(request)))
     rows = pages.rows(response)
     pages.turn(response, rows)
     return rows
 
 
-def count(uri: str, query: Query) -> Steps[int]:
+def count(uri: str, query: Query, asking: type[Request] = Request) -> Steps[int]:
     """HEAD a list for its number of objects."""
-    request = Request("HEAD", uri, encode_query(query.matching()))
+    request = asking("HEAD", uri, encode_query(query.matching()))
     return _total((yield from explained((yield from first_answer(request)))))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+import attrs
+
 from kinto_orm.errors import (
     InvalidResponse,
     NotFound,
@@ -141,7 +143,7 @@ def explained(response: Response) -> Steps[Response]:
         query = request.query
         if kind_of(request.uri) is None:  # a list: of which a row is enough
             query = f"{query}&_limit=1" if query else "_limit=1"
-        reason = yield Request("GET", request.uri, query, request.headers)
+        reason = yield attrs.evolve(request, method="GET", query=query)
         if reason.status == response.status:
             response = reason._replace(request=request)
     return checked(response)

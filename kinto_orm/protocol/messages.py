@@ -77,6 +77,10 @@ class Request:
         """The JSON of an answer, without what nobody is to see."""
         return body
 
+    def readable(self, text: str) -> str:
+        """The beginning of an answer that is not JSON, if it may be seen."""
+        return text
+
 
 #: The user of a request that carries no credentials at all.
 NOBODY: tuple[()] = ()

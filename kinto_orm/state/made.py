@@ -13,6 +13,9 @@ from weakref import WeakSet
 
 from kinto_orm.state.identity import Identity
 
+#: How many ids of a list are remembered for completion, and of how many lists.
+SEEN = 100
+
 
 class Made:
     """The ids of the objects that were made in one list since this was begun."""
@@ -53,6 +56,18 @@ class Readings:
 
 #: The readings that a connection knows of.
 readings_of: Callable[[Any], Readings] = attrgetter("_readings")
+
+
+def note_seen(connection: Any, list_uri: str, rows: list[dict[str, Any]]) -> None:
+    """Keep some ids of a page that was read, for completion."""
+    seen = readings_of(connection).seen
+    if rows and (len(seen) < SEEN or list_uri in seen):
+        seen[list_uri] = [row["id"] for row in rows[:SEEN]]
+
+
+def seen_in(connection: Any, list_uri: str) -> list[str]:
+    """Ids that were seen in a list."""
+    return list(readings_of(connection).seen.get(list_uri, ()))
 
 
 def note_made(one: Identity) -> None:

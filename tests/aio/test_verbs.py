@@ -349,3 +349,24 @@ def test_a_connection_that_blocks_refuses_what_has_to_be_awaited(server: Watched
             todo.records.create_many(rows())  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="save_records"):
             todo.save_records(rows())  # type: ignore[arg-type]
+
+
+def test_accounts_are_listed_without_their_hashes(run: Run, server: WatchedServer) -> None:
+    async def main(kinto: Connection) -> None:
+        server.create_account("bob", "x")
+        assert [account.id async for account in kinto.accounts] == ["alice"]
+        assert await kinto.accounts.count() == 1
+        alice = await kinto.accounts["alice"]
+        assert alice.data == {}
+        assert "$2b" not in repr(await kinto.accounts.to_dicts())
+        with pytest.raises(TypeError, match="await"):
+            "alice" in kinto.accounts  # noqa: B015
+        with pytest.raises(kinto_orm.Forbidden):
+            await kinto.accounts.get("bob")
+        admin = server.connect("admin")
+        admin = Connection(server.url, auth=admin._driver.transport.auth)
+        assert [account.id async for account in admin.accounts[1:]] == ["alice", "bob"]
+        assert await admin.accounts.get("carol", "none") == "none"
+        await admin.close()
+
+    run(main)

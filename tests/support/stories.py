@@ -183,7 +183,7 @@ def references(member: str, make: Callable[[Any], Callable[[], Any]]) -> None:
 
 def lists(member: str, make: Callable[[Any], Callable[[], Any]], *nouns: str) -> None:
     """A story of this member for each kind of list."""
-    for noun in nouns or ("Listing", "Records", "History", "Access"):
+    for noun in nouns or ("Listing", "Records", "History", "Access", "Accounts"):
         story(f"{noun}.{member}")(lambda w, noun=noun: make(NOUNS[noun][1](w)))
 
 
@@ -397,7 +397,7 @@ lists("to_dicts", lambda some: some.to_dicts)
 lists("iter_dicts", lambda some: lambda: list(some.iter_dicts()))
 lists("to_pandas", lambda some: lambda: some.to_pandas().shape)
 lists("last", lambda some: some.last)
-lists("values", lambda some: lambda: list(some.values("id")), "Listing", "Records")
+lists("values", lambda some: lambda: list(some.values("id")), "Listing", "Records", "Accounts")
 lists("values", lambda some: lambda: list(some.values("uri")), "History", "Access")
 lists("update", lambda some: partial(some.update, done=True), "Listing", "Records")
 lists("timestamp", lambda some: lambda: some.timestamp, "Listing", "Records", "History")
@@ -410,10 +410,11 @@ lists("__getitem__", lambda some: lambda: list(some[1:2]))
 lists("delete", lambda some: some.delete, "Listing", "Records", "History")
 lists("changes", lambda some: lambda: list(some.changes()), "Listing", "Records")
 lists("with_permissions", lambda some: lambda: list(some.with_permissions()), "Listing", "Records")
-for noun, id in (("Listing", "todo"), ("Records", "r")):
+for noun, id in (("Listing", "todo"), ("Records", "r"), ("Accounts", "alice")):
     lists("__getitem__", lambda some, id=id: partial(some.__getitem__, id), noun)
     lists("__contains__", lambda some, id=id: partial(some.__contains__, id), noun)
     lists("get", lambda some, id=id: partial(some.get, id), noun)
+for noun, id in (("Listing", "todo"), ("Records", "r")):
     lists("get", lambda some: partial(some.get, "missing", "instead"), noun)
     lists("create", lambda some: partial(some.create, {"n": 1}, id="new"), noun)
     lists("get_or_create", lambda some, id=id: partial(some.get_or_create, id, {"n": 1}), noun)
@@ -655,6 +656,7 @@ silent(
     group=lambda bucket: bucket.group("g"),
 )
 silent("Collection", record=lambda todo: todo.record("r"))
+silent("Account", to_dict=lambda account: account.to_dict())
 silent("ChangeFeed ChangeWatch", close=lambda changes: changes.close())
 silent("Monitor", filter=lambda monitor: monitor.filter(bucket="b"))
 silent(
@@ -676,6 +678,16 @@ silent(
     before=lambda some: some.before(1_700_000_000_000),
 )
 silent(
+    "Accounts",
+    filter=lambda some: some.filter(city="Oslo"),
+    exclude=lambda some: some.exclude(city="Oslo"),
+    order_by=lambda some: some.order_by("city"),
+    only=lambda some: some.only("city"),
+    since=lambda some: some.since(1_700_000_000_000),
+    before=lambda some: some.before(1_700_000_000_000),
+    modified_since=lambda some: some.modified_since(1_700_000_000_000),
+)
+silent(
     "Access",
     filter=lambda some: some.filter(resource_name="bucket"),
     exclude=lambda some: some.exclude(resource_name="bucket"),
@@ -686,7 +698,7 @@ silent(
     modified_since=lambda some: some.modified_since(1_700_000_000_000),
 )
 silent(
-    "Listing Records History Access",
+    "Listing Records History Access Accounts",
     limit=lambda some: some.limit(1),
     page_size=lambda some: some.page_size(1),
     with_params=lambda some: some.with_params(x="1"),
