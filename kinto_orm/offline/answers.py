@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlencode
 
 from kinto_orm.errors import CapabilityMissing
 from kinto_orm.offline import filters
-from kinto_orm.offline.filters import BadQuery, Column, ListQuery, rank_of, stored, token
+from kinto_orm.offline.filters import BadQuery, Column, rank_of, stored
+from kinto_orm.offline.queries import ListQuery, token
 from kinto_orm.offline.replies import (
     answered,
     body_of,
