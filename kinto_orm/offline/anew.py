@@ -67,7 +67,7 @@ def send_again(kept: Kept, rows: Rows, newest: int, settled: int) -> None:
 
 def make_collection(kept: Kept) -> Steps[None]:
     """Make the collection, and what it is in, as it was last synced."""
-    yield Request("PUT", kept.remote.bucket.uri, "", {"If-None-Match": "*"})
+    yield Request("PUT", kept.plain.bucket.uri, "", {"If-None-Match": "*"})
     data, permissions = yield from kept.read(lambda _: kept.about("data", "permissions"))
     body: Fields = {}
     if data is not None:

@@ -70,7 +70,7 @@ def bring(kept: Kept, server: Server) -> Steps[list[tuple[Any, Exception]]]:
                     server, file, target, overwrite=False, save_metadata=False
                 )
             except KintoError as error:
-                failed.append((kept.record(row.object, remote=True), error))
+                failed.append((kept.plain_record(row.object), error))
     yield Offload(lambda: _remove_orphans(folder, wanted))
     return failed
 
@@ -89,7 +89,7 @@ def _described(kept: Kept, rows: list[Row]) -> Iterator[tuple[Row, Description]]
     for row in rows:
         metadata = downloads.described(row.object)
         if metadata is not None:
-            yield row, Description(kept.record(row.object, remote=True), metadata)
+            yield row, Description(kept.plain_record(row.object), metadata)
 
 
 def _remove_orphans(folder: Path, wanted: set[str]) -> None:

@@ -8,40 +8,123 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.drivers.block import Block
+import attrs
+
 from kinto_orm.drivers.progress import counted
-from kinto_orm.errors import (
-    BatchError,
-    Conflict,
-    InvalidResponse,
-    RateLimited,
-    ServerError,
-    TransportError,
-)
+from kinto_orm.errors import InvalidResponse, RateLimited, ServerError, TransportError
 from kinto_orm.objects.collection import Collection
-from kinto_orm.objects.listing import Listing
+from kinto_orm.offline import report
+from kinto_orm.offline.base import MirrorBase
 from kinto_orm.offline.connection import MirrorConnection
-from kinto_orm.offline.driver import BatchDriver, FileDriver, MirrorBlock
+from kinto_orm.offline.driver import FileDriver, MirrorBlock, MirrorDriver
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept
-from kinto_orm.offline.pull import Tally
-from kinto_orm.offline.report import Pending, Report, conflicts_of
-from kinto_orm.offline.settling import KeptConflict
-from kinto_orm.offline.syncing import DIRECTIONS, sync
-from kinto_orm.offline.verified import Trust, seed
-from kinto_orm.plans.conflicts import OnConflict, check_policy
-from kinto_orm.plans.listing import place_of
+from kinto_orm.offline.kept import Kept, Wanted
+from kinto_orm.offline.report import ManyBase, PendingBase, ReportBase
+from kinto_orm.offline.settling import ConflictBase, resolve
+from kinto_orm.offline.syncing import check_arguments, stale, sync_each
+from kinto_orm.offline.verified import seed
+from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.operations import Ignored
-from kinto_orm.protocol.filters import check_field
-from kinto_orm.protocol.kinds import RECORD
-from kinto_orm.state.places import resettled
+
+if TYPE_CHECKING:
+    from kinto_orm.drivers.block import Block
+    from kinto_orm.objects.record import Record
+    from kinto_orm.objects.records import Records
+    from kinto_orm.state.tombstones import Tombstone
 
 logger = logging.getLogger("kinto_orm")
 
+M = TypeVar("M")
+T = TypeVar("T")
 
-class Mirror:
+
+@attrs.frozen(eq=False, repr=False)
+class Many(ManyBase[T]):
+    """Any number of objects of the file, read as they are wanted: each pass reads them anew.
+
+    ``len()`` is how many there were when they were counted.
+    """
+
+    def __iter__(self) -> Iterator[T]:
+        for chunk in self._chunks():
+            yield from chunk
+
+    def __getitem__(self, wanted: int) -> T:
+        left = self._place(wanted)
+        for chunk in self._chunks():
+            if left < len(chunk):
+                return chunk[left]
+            left -= len(chunk)
+        raise self._missing(wanted)
+
+
+class KeptConflict(ConflictBase["Record[Any]"]):
+    """A record that was changed here and on the server, each in its own way.
+
+    It stays in the file, and out of every sync, until it is solved. ``local`` is the record
+    as it is here, ``remote`` as the server had it last; each is ``None`` where it was deleted.
+    ``base`` is the data that both began with, ``None`` where both sides made a record.
+    """
+
+    def resolve(self, how: Any) -> None:
+        """Settle it: with ``"mine"``, ``"theirs"``, ``"merge"``, or with the data to have.
+
+        No request: the next sync sends what came of it. :class:`MergeError` where both sides
+        changed the same fields, ``ValueError`` where one side deleted the record and there is
+        nothing to merge. A conflict that is solved already stays so.
+        """
+        resolve(self._kept, self.id, how)
+
+
+class Report(ReportBase):
+    """What one sync did: false where nothing came, nothing went and nothing is in conflict.
+
+    ``pulled`` are the records that came from the server, and the tombstones of those that were
+    deleted there; ``pushed`` those that went to it; ``conflicts`` what is still in conflict.
+    They are read from the file when they are looked at, as they are then.
+    """
+
+    @property
+    def pulled(self) -> Many[Record[Any] | Tombstone]:
+        return Many(*self._objects("pulled"))
+
+    @property
+    def pushed(self) -> Many[Record[Any] | Tombstone]:
+        return Many(*self._objects("pushed"))
+
+    @property
+    def conflicts(self) -> list[KeptConflict]:
+        each = [kept for kept, _ in self._each]
+        return [KeptConflict(*one) for one in report.in_conflict(each)]
+
+
+class Pending(PendingBase):
+    """What a sync would send: false where that is nothing. Printed, it reads like a diff.
+
+    ``created``, ``updated`` and ``deleted`` are records of the server as they would be sent,
+    with their ``changes`` and, also of a typed collection, plain data. Nothing is sent by
+    looking at them.
+    """
+
+    @property
+    def created(self) -> Many[Record[Any]]:
+        return Many(*self._some("created"))
+
+    @property
+    def updated(self) -> Many[Record[Any]]:
+        return Many(*self._some("updated"))
+
+    @property
+    def deleted(self) -> Many[Record[Any]]:
+        return Many(*self._some("deleted"))
+
+    def __iter__(self) -> Iterator[Record[Any]]:
+        return iter(Many(*self._some("")))
+
+
+class Mirror(MirrorBase[Collection[Any]]):
     """A file that keeps collections: ``Mirror("todo.sqlite")``, made where it is missing.
 
     Several threads and processes may share it. What :meth:`keep` returns is read and edited
@@ -49,87 +132,75 @@ class Mirror:
     :class:`MirrorError` for a file that cannot be used.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = File(path)
-        self._batches = BatchDriver(self._file)
-        self._kept: dict[tuple[str, str], Kept] = {}
+    _collection = Collection
 
-    def __repr__(self) -> str:
-        return f"<Mirror {self._file.path}>"
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(File(path))
+        self._driver = MirrorDriver(self._file)
 
     def keep(
         self,
-        what: Collection | Listing[Any],
+        what: Collection[M] | Records[M],
         *,
         index: Iterable[str] = (),
         verify: bool = False,
         attachments: str | os.PathLike[str] | None = None,
         **trust: Any,
-    ) -> Collection:
+    ) -> Collection[M]:
         """Keep a collection in the file, or a part of it: ``keep(collection.records.filter(…))``.
 
         Returns the same collection as it lives here: its records are read and written in the
         file, its own data and permissions are those of the last sync, and what it does besides
-        goes to the server. No request. After a restart, keep the same again; another part is
-        read anew by the next sync. ``index``: the fields that ``filter()`` finds quickly.
+        goes to the server. One that is typed stays so. No request. After a restart, keep the
+        same again; another part is read anew by the next sync. ``index``: the fields that
+        ``filter()`` finds quickly.
 
         ``verify=True`` is for reading only: it takes changesets whose signature holds, in whole,
         and needs to know whom to trust: ``public_key`` or ``root`` (``chain``, ``signer``), see
-        :meth:`Changeset.verify` (extra ``signatures``). ``attachments`` is a folder of its own,
-        where ``sync()`` keeps the files of the records by their hash, and no others.
+        :meth:`Changeset.verify` (extra ``signatures``). ``ValueError`` where edits wait to be
+        sent. ``attachments`` is a folder of its own, where ``sync()`` keeps the files of the
+        records by their hash, and no others.
         """
-        collection, pairs = _part(what)
-        trusted = _trust(verify, trust, pairs)
-        if isinstance(collection.connection, MirrorConnection):
-            raise TypeError(f"{collection.uri} is kept already: keep the connection's own one")
-        fields = [index] if isinstance(index, str) else list(index)
-        for field in fields:
-            check_field(field.replace("__", "."), None)
-        kept = Kept.register(
-            self._file, collection, pairs, [field.replace("__", ".") for field in fields]
-        )
-        kept.trust = trusted
-        kept.folder = None if attachments is None else Path(attachments)
-        driver = FileDriver(kept, self._batches)
-        connection = MirrorConnection(collection.connection, driver)
-        kept.local = resettled(collection, connection)
-        self._kept[collection.connection.server_url, collection.uri] = kept
-        return kept.local
+        return self._keep(self._wanted(what, index, verify, attachments, trust))
+
+    def _keep(self, wanted: Wanted) -> Collection[Any]:
+        kept = Kept.register(self._file, wanted)
+        driver = FileDriver(kept, self._driver)
+        return self._settled(kept, MirrorConnection(kept.remote.connection, driver))
+
+    def keep_again(self, connection: Any) -> list[Collection[Any]]:
+        """Keep all that the file has of the server of a connection, each as it was kept last.
+
+        Parts, indexes, folders and whom to trust are in the file; classes are not. No request.
+        """
+        return [self._keep(wanted) for wanted in self._recorded(connection)]
 
     @property
-    def collections(self) -> list[Collection]:
-        """What was kept since the file was opened, as it lives here."""
-        return [kept.local for kept in self._kept.values()]
+    def urls(self) -> list[str]:
+        """The URLs of the collections that are in the file, whoever kept them. No request."""
+        return self._urls()
 
-    def forget(self, collection: Collection) -> None:
+    def forget(self, collection: Collection[Any]) -> None:
         """Drop a collection from the file, with all edits that were not sent."""
-        kept = self._found(collection)
-        with self._file.writing() as database:
-            database.execute("DELETE FROM entry WHERE collection = ?", (kept.key,))
-            database.execute("DELETE FROM collection WHERE key = ?", (kept.key,))
-        del self._kept[collection.connection.server_url, collection.uri]
-
-    def _found(self, collection: Collection) -> Kept:
-        kept = self._kept.get((collection.connection.server_url, collection.uri))
-        if kept is None:
-            raise ValueError(f"{collection.uri} is not kept here; keep() it first")
-        return kept
+        self._forget(self._found(collection))
 
     # -- both sides
 
     @property
     def pending(self) -> Pending:
         """What :meth:`sync` would send; false where that is nothing. No request."""
-        return Pending(list(self._kept.values()))
+        each = self._those(None)
+        numbers = report.counted(each)
+        return Pending(each, numbers, lambda: report.lines(each, numbers))
 
     @property
     def conflicts(self) -> list[KeptConflict]:
         """What was changed on both sides, and is not solved yet. No request."""
-        return [one for kept in self._kept.values() for one in conflicts_of(kept)]
+        return [KeptConflict(*one) for one in report.in_conflict(self._those(None))]
 
     def sync(
         self,
-        collection: Collection | None = None,
+        collection: Collection[Any] | None = None,
         direction: str = "both",
         on_conflict: OnConflict = None,
         progress: bool = False,
@@ -149,34 +220,21 @@ class Mirror:
         again. ``progress=True`` shows a bar (extra ``progress``).
 
         Requests, for each collection: one where nothing changed; else one for each page, one
-        that counts, and one for each ``batch_max_requests`` writes.
+        that counts, and one for each ``batch_max_requests`` writes. Of several verified
+        collections of a server, one that asks which of them changed, and one for each of those.
         """
-        if direction not in DIRECTIONS:
-            names = ", ".join(map(repr, DIRECTIONS))
-            raise ValueError(f"direction is one of {names}, not {direction!r}")
-        check_policy(on_conflict)
-        wanted = list(self._kept.values()) if collection is None else [self._found(collection)]
-        done: list[tuple[Kept, Tally]] = []
-        refused: list[tuple[Any, Exception]] = []
-        anew: list[Conflict] = []
+        check_arguments(direction, on_conflict)
+        wanted = self._those(collection)
         with counted(progress) as advance:
-            for kept in wanted:
-                tally = Tally(kept.begin_sync(), advance)
-                done.append((kept, tally))
-                driver = kept.remote.connection._driver
-                steps = sync(kept, driver.server, tally, direction, on_conflict, republish)
-                try:
-                    refused += driver.run_long(steps)
-                except Conflict as error:  # of one collection: the others go on
-                    anew.append(error)
-                finally:
-                    kept.renew()
-        report = Report(done)
-        if refused:
-            raise BatchError(report.pushed, refused)
-        if anew:
-            raise anew[0]
-        return report
+            steps = sync_each(wanted, advance, direction, on_conflict, republish)
+            return Report(self._driver.run(steps))
+
+    def stale(self) -> list[Collection[Any]]:
+        """Those verified collections that have changed on their servers since the last sync.
+
+        One GET for each server, of its monitor; see :attr:`Connection.monitor`.
+        """
+        return [kept.local for kept in self._driver.run(stale(self._those(None)))]
 
     def watch(self, interval: float = 60, on_conflict: OnConflict = None) -> Iterator[Report]:
         """Sync now, and again every ``interval`` seconds; an iterator of reports without an end.
@@ -186,14 +244,14 @@ class Mirror:
         """
         while True:
             try:
-                report = self.sync(on_conflict=on_conflict)
+                done = self.sync(on_conflict=on_conflict)
             except (TransportError, ServerError, RateLimited, InvalidResponse) as error:
                 logger.info("%r: no sync, again in %s s: %s", self, interval, error)
             else:
-                yield report
+                yield done
             time.sleep(interval)
 
-    def seed(self, collection: Collection, path: str | os.PathLike[str]) -> int:
+    def seed(self, collection: Collection[Any], path: str | os.PathLike[str]) -> int:
         """Begin with the records of a file instead of an empty collection; how many there are.
 
         A JSON file ``{"data": […], "timestamp": n}``, such as a dump of Remote Settings, or a
@@ -211,7 +269,7 @@ class Mirror:
         See :meth:`Connection.batch`. It is one transaction: all of it is there after a crash,
         or nothing; and nothing where the block raises.
         """
-        return MirrorBlock(self._batches, ignore, on_conflict)
+        return MirrorBlock(self._driver, ignore, on_conflict)
 
     def close(self) -> None:
         """Close the file."""
@@ -227,35 +285,3 @@ class Mirror:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _trust(verify: bool, trust: dict[str, Any], part: Any) -> Trust | None:
-    """Whom to trust, or ``None`` where nothing is verified."""
-    unknown = trust.keys() - {"public_key", "root", "chain", "signer"}
-    if unknown:
-        raise TypeError(f"keep() has no argument {min(unknown)!r}")
-    if not verify:
-        if trust:
-            raise TypeError(f"{', '.join(trust)}: only together with verify=True")
-        return None
-    if (trust.get("public_key") is None) == (trust.get("root") is None):
-        raise TypeError("verify=True needs to know whom to trust: give public_key, or root")
-    if part:
-        raise ValueError("what is signed is a whole collection: a part cannot be verified")
-    return Trust(trust)
-
-
-def _part(what: Any) -> tuple[Collection, list[tuple[str, str]]]:
-    """The collection, and the filters of the part of it that is to be kept."""
-    if isinstance(what, Collection):
-        return what, []
-    place = place_of(what) if isinstance(what, Listing) else None
-    if place is None or place.kind != RECORD or not isinstance(place.parent, Collection):
-        raise TypeError(f"keep() takes a collection, or records.filter(…) of one, not {what!r}")
-    query = what.query
-    dated = any(name.endswith("last_modified") for name, _ in query.filters)
-    if query.start or query.stop is not None or query.fields or query.sort or query.params:
-        raise ValueError("keep() takes whole records by filter() and exclude(), nothing else")
-    if dated or query.since is not None or query.before is not None:
-        raise ValueError("keep() cannot take a part by its timestamps: they change")
-    return place.parent, [(name, text) for name, text in query.matching() if text is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -17,7 +17,7 @@ from kinto_orm.offline.anew import (
     take_older,
 )
 from kinto_orm.offline.kept import Fields, Kept
-from kinto_orm.offline.row import encoded, is_tombstone, tombstone
+from kinto_orm.offline.row import Row, encoded, is_tombstone, tombstone
 from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CLEAN
 from kinto_orm.plans.effects import Envelope, Steps
@@ -37,7 +37,11 @@ class Tally:
     advance: Callable[[int], Any] = int
     pulled: int = 0
     pushed: int = 0
+    #: How often both sides had changed a record.
     conflicts: int = 0
+    #: How many records are in conflict in the end, and the first of them.
+    unsolved: int = 0
+    shown: Sequence[Row] = ()
 
 
 @attrs.define
@@ -120,7 +124,7 @@ def _begin(kept: Kept, pages: Pages, since: int | None) -> Steps[Response]:
         if response.status == 500:
             response = yield listed
     else:
-        answer, response = yield Envelope([about, listed], [kept.remote, kept.remote])
+        answer, response = yield Envelope([about, listed], [kept.plain, kept.plain])
     for one in (response, answer):
         if isinstance(one, Exception):
             raise one

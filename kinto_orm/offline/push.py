@@ -17,7 +17,6 @@ from kinto_orm.errors import (
     TransportError,
     Unauthorized,
 )
-from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.row import Row, bare
@@ -36,13 +35,13 @@ MOST = 500
 _ENDS = (TransportError, Unauthorized, Gone, RateLimited, ServerError, InvalidResponse)
 
 
-def push(kept: Kept, server: Server, tally: Tally) -> Steps[list[tuple[Record, Exception]]]:
+def push(kept: Kept, server: Server, tally: Tally) -> Steps[list[tuple[Any, Exception]]]:
     """Send all that is pending; what was refused, and why.
 
     A record that the server has in another version is in conflict then. Raises what ends a
     sync; what was sent until then is noted.
     """
-    refused: list[tuple[Record, Exception]] = []
+    refused: list[tuple[Any, Exception]] = []
     after = (0, "")
     size = 1
     while True:
@@ -67,10 +66,10 @@ def _choose(rows: Rows, after: tuple[int, str], size: int) -> list[Row]:
 
 def _send(
     kept: Kept, server: Server, chosen: Sequence[Row], tally: Tally
-) -> Steps[list[tuple[Record, Exception]]]:
+) -> Steps[list[tuple[Any, Exception]]]:
     queue = Queue(server)
-    sent: list[tuple[Row, Record]] = []
-    ends: list[tuple[Row, Record, Any]] = []
+    sent: list[tuple[Row, Any]] = []
+    ends: list[tuple[Row, Any, Any]] = []
     for row in chosen:
         record, verb = edited(kept, row)
         try:
@@ -82,7 +81,7 @@ def _send(
     yield from queue.send()
     ends += [(*one, end) for one, (_, end) in zip(sent, queue.results, strict=True)]
 
-    def write(rows: Rows) -> list[tuple[Record, Exception]]:
+    def write(rows: Rows) -> list[tuple[Any, Exception]]:
         return [one for end in ends for one in _note(rows, *end, tally)]
 
     before = tally.pushed
@@ -94,15 +93,13 @@ def _send(
     return refused
 
 
-def edited(kept: Kept, row: Row) -> tuple[Record, Verb]:
+def edited(kept: Kept, row: Row) -> tuple[Any, Verb]:
     """The record as the server knows it, with the edits that were made here; how to send it."""
     known, local = row.known, row.local
     if known is None:
-        record = Record(
-            row.id, collection=kept.remote, data=local or {}, permissions=row.wanted or None
-        )
+        record = kept.new_record(row.id, local or {}, row.wanted or None)
         return record, Verb("create", record, objects.create, {"safe": True})
-    record = kept.record(known, remote=True)
+    record = kept.plain_record(known)
     if local is None:
         options = {"safe": True, "if_exists": True}
         return record, Verb("delete", record, objects.delete, options)
@@ -116,9 +113,7 @@ def edited(kept: Kept, row: Row) -> tuple[Record, Verb]:
     return record, Verb("save", record, conflicts.save, {"safe": True})
 
 
-def _note(
-    rows: Rows, row: Row, record: Record, end: Any, tally: Tally
-) -> list[tuple[Record, Exception]]:
+def _note(rows: Rows, row: Row, record: Any, end: Any, tally: Tally) -> list[tuple[Any, Exception]]:
     """Note what became of a record that was sent."""
     if end is record:
         _note_success(rows, row, record, tally)
@@ -134,7 +129,7 @@ def _note(
     return [(record, end)]
 
 
-def _note_success(rows: Rows, row: Row, record: Record, tally: Tally) -> None:
+def _note_success(rows: Rows, row: Row, record: Any, tally: Tally) -> None:
     if record.deleted:
         rows.note_answer(row, None, None, tally.number)
     elif record.last_modified is None or record.changes:

@@ -1,195 +1,189 @@
-"""What a sync did, and what the next one would send."""
+"""What a sync did, and what the next one would send, as far as both faces tell it alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
 
-from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.push import edited
 from kinto_orm.offline.row import Row
 from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CONFLICT, PENDING
-from kinto_orm.offline.settling import KeptConflict
+from kinto_orm.offline.settling import ConflictBase
 from kinto_orm.shown import Shown
-from kinto_orm.state.tombstones import Tombstone
 
 T = TypeVar("T")
 
 #: How many objects are printed one by one.
 SHOWN = 10
 
+#: How many changes that wait are printed.
+PRINTED = 100
 
-@attrs.frozen(eq=False)
-class Many(Generic[T]):
-    """Any number of objects of the file, read as they are wanted: each pass reads them anew."""
-
-    _each: Callable[[], Iterator[T]]
-    _number: Callable[[], int]
-
-    def __iter__(self) -> Iterator[T]:
-        return self._each()
-
-    def __len__(self) -> int:
-        return self._number()
-
-    def __bool__(self) -> bool:
-        return self._number() > 0
-
-    def __getitem__(self, wanted: int) -> T:
-        if wanted < 0:
-            wanted += len(self)
-        for number, one in enumerate(self):
-            if number == wanted:
-                return one
-        raise IndexError(f"there are {len(self)} objects, and none at {wanted}")
-
-    def __repr__(self) -> str:
-        lines = []
-        for number, one in enumerate(self):
-            if number == SHOWN:
-                lines.append("…")
-                break
-            lines.append(repr(one))
-        return f"[{', '.join(lines)}]"
+#: How many rows are read in one transaction.
+CHUNK = 500
 
 
 @attrs.frozen(eq=False, repr=False)
-class Report(Shown):
-    """What one sync did: false where nothing came, nothing went and nothing is in conflict.
+class ManyBase(Generic[T]):
+    """Any number of objects of the file, read as they are wanted: each pass reads them anew.
 
-    ``pulled`` are the records that came from the server, and the tombstones of those that were
-    deleted there; ``pushed`` those that went to it; ``conflicts`` what is still in conflict.
-    They are read from the file when they are looked at, as they are then.
+    ``len()`` is how many there were when they were counted.
     """
+
+    _chunks: Callable[[], Iterator[list[T]]]
+    _number: int
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __repr__(self) -> str:
+        return f"<{self._number} objects>"
+
+    def _place(self, wanted: int) -> int:
+        """A position from the beginning; ``IndexError`` where there is none."""
+        place = wanted + self._number if wanted < 0 else wanted
+        if not 0 <= place < self._number:
+            raise self._missing(wanted)
+        return place
+
+    def _missing(self, wanted: int) -> IndexError:
+        return IndexError(f"there are {self._number} objects, and none at {wanted}")
+
+
+@attrs.frozen(eq=False, repr=False)
+class ReportBase(Shown):
+    """What a report says without reading the file."""
 
     _each: Sequence[tuple[Kept, Tally]]
 
-    @property
-    def pulled(self) -> Many[Record | Tombstone]:
-        return self._many("pulled")
-
-    @property
-    def pushed(self) -> Many[Record | Tombstone]:
-        return self._many("pushed")
-
-    @property
-    def conflicts(self) -> list[KeptConflict]:
-        return [one for kept, _ in self._each for one in conflicts_of(kept)]
-
-    def _many(self, column: str) -> Many[Record | Tombstone]:
-        return Many(
-            lambda: (
-                kept.shown(row)
-                for kept, tally in self._each
-                for row in _reported(kept, column, tally.number)
-            ),
-            lambda: sum(getattr(tally, column) for _, tally in self._each),
-        )
-
     def __bool__(self) -> bool:
-        return bool(self.pulled or self.pushed or self.conflicts)
+        return any(tally.pulled or tally.pushed or tally.unsolved for _, tally in self._each)
 
     def __repr__(self) -> str:
-        conflicts = self.conflicts
-        if not (self.pulled or self.pushed or conflicts):
+        if not self:
             return "<nothing to sync>"
+        tallies = [tally for _, tally in self._each]
         numbers = [
-            f"{len(self.pulled)} pulled",
-            f"{len(self.pushed)} pushed",
-            f"{len(conflicts)} in conflict",
+            f"{sum(one.pulled for one in tallies)} pulled",
+            f"{sum(one.pushed for one in tallies)} pushed",
+            f"{sum(one.unsolved for one in tallies)} in conflict",
         ]
-        return "\n".join([", ".join(numbers), *map(repr, conflicts[:SHOWN])])
+        shown = [repr(ConflictBase(kept, row)) for kept, tally in self._each for row in tally.shown]
+        return "\n".join([", ".join(numbers), *shown[:SHOWN]])
+
+    def _objects(self, column: str) -> tuple[Callable[[], Iterator[list[Any]]], int]:
+        """The records that were pulled or pushed, in chunks; how many."""
+
+        def chunks() -> Iterator[list[Any]]:
+            for kept, tally in self._each:
+                for chunk in reported(kept, column, tally.number):
+                    yield [kept.shown(row) for row in chunk]
+
+        return chunks, sum(getattr(tally, column) for _, tally in self._each)
 
 
-def _reported(kept: Kept, column: str, sync: int) -> Iterator[Row]:
+def reported(kept: Kept, column: str, sync: int) -> Iterator[list[Row]]:
+    """The records that a sync brought or sent, in chunks; each chunk is a transaction."""
     after = 0
     while True:
         with kept.reading() as rows:
             after, found = rows.reported(column, sync, after)
         if not found:
             return
-        yield from found
+        yield found
 
 
-def each_in(kept: Kept, state: int) -> Iterator[Row]:
-    """The records in a state, in the order in which they were changed."""
+def in_state(kept: Kept, state: int) -> Iterator[list[Row]]:
+    """The records in a state, in the order in which they were changed, in chunks."""
     after = (0, "")
     while True:
         with kept.reading() as rows:
-            found = rows.some(state, after, 500)
+            found = rows.some(state, after, CHUNK)
         if not found:
             return
         after = (found[-1].last_modified, found[-1].id)
-        yield from found
+        yield found
 
 
-def conflicts_of(kept: Kept) -> Iterator[KeptConflict]:
-    return (KeptConflict(kept, row) for row in each_in(kept, CONFLICT))
+def in_conflict(each: Sequence[Kept]) -> Iterator[tuple[Kept, Row]]:
+    """What was changed on both sides, and is not solved yet."""
+    for kept in each:
+        for chunk in in_state(kept, CONFLICT):
+            for row in chunk:
+                yield kept, row
+
+
+class Numbers(NamedTuple):
+    """How many records are to be made, changed and deleted on the server."""
+
+    created: int
+    updated: int
+    deleted: int
 
 
 @attrs.frozen(eq=False, repr=False)
-class Pending(Shown):
-    """What a sync would send: false where that is nothing. Printed, it reads like a diff.
-
-    ``created``, ``updated`` and ``deleted`` are records of the server as they would be sent,
-    with their ``changes``. Nothing is sent by looking at them.
-    """
+class PendingBase(Shown):
+    """What is pending as far as it was counted when it was asked for."""
 
     _each: Sequence[Kept]
-
-    @property
-    def created(self) -> Many[Record]:
-        return self._some("there = 0")
-
-    @property
-    def updated(self) -> Many[Record]:
-        return self._some("there = 1 AND deleted = 0")
-
-    @property
-    def deleted(self) -> Many[Record]:
-        return self._some("there = 1 AND deleted = 1")
-
-    def _some(self, condition: str) -> Many[Record]:
-        there, deleted = "there = 1" in condition, "deleted = 1" in condition
-
-        def each() -> Iterator[Record]:
-            for kept in self._each:
-                for row in each_in(kept, PENDING):
-                    if bool(row.there) is there and (not there or bool(row.deleted) is deleted):
-                        yield edited(kept, row)[0]
-
-        return Many(each, lambda: self._count(condition))
-
-    def _count(self, condition: str) -> int:
-        def count(rows: Rows) -> int:
-            return rows.count(f"state = {PENDING:d} AND {condition}")
-
-        number = 0
-        for kept in self._each:
-            with kept.reading() as rows:
-                number += count(rows)
-        return number
+    _numbers: Numbers
+    _lines: Callable[[], Sequence[str]]
 
     def __len__(self) -> int:
-        return self._count("1")
-
-    def __bool__(self) -> bool:
-        return len(self) > 0
-
-    def __iter__(self) -> Iterator[Record]:
-        for kept in self._each:
-            for row in each_in(kept, PENDING):
-                yield edited(kept, row)[0]
+        return sum(self._numbers)
 
     def __repr__(self) -> str:
-        lines: list[Any] = []
-        for kept in self._each:
-            for row in each_in(kept, PENDING):
+        return "\n".join(self._lines()) or "<nothing to send>"
+
+    def _some(self, kind: str) -> tuple[Callable[[], Iterator[list[Any]]], int]:
+        """The records of a kind, or of all kinds, in chunks; how many."""
+
+        def chunks() -> Iterator[list[Any]]:
+            for kept in self._each:
+                for chunk in in_state(kept, PENDING):
+                    yield [edited(kept, row)[0] for row in chunk if kind in ("", _kind(row))]
+
+        return chunks, len(self) if not kind else getattr(self._numbers, kind)
+
+
+def _kind(row: Row) -> str:
+    if not row.there:
+        return "created"
+    return "deleted" if row.deleted else "updated"
+
+
+def counted(each: Sequence[Kept]) -> Numbers:
+    """How much is pending."""
+    numbers = Numbers(0, 0, 0)
+    for kept in each:
+        with kept.reading() as rows:
+            numbers = Numbers(*map(sum, zip(numbers, _count(rows), strict=True)))
+    return numbers
+
+
+def _count(rows: Rows) -> Numbers:
+    return Numbers(
+        rows.count(f"state = {PENDING:d} AND there = 0"),
+        rows.count(f"state = {PENDING:d} AND there = 1 AND deleted = 0"),
+        rows.count(f"state = {PENDING:d} AND there = 1 AND deleted = 1"),
+    )
+
+
+def lines(each: Sequence[Kept], numbers: Numbers) -> list[str]:
+    """What is pending, like a diff."""
+    shown: list[str] = []
+    number = 0
+    for kept in each:
+        for chunk in in_state(kept, PENDING):
+            for row in chunk:
+                if number == PRINTED:
+                    return [*shown, f"… and {sum(numbers) - number} more"]
+                number += 1
                 record = edited(kept, row)[0]
-                lines.append(f"delete: {record.uri}" if row.deleted else repr(record.changes))
-        return "\n".join(lines) or "<nothing to send>"
+                shown.append(f"delete: {record.uri}" if row.deleted else repr(record.changes))
+    return shown

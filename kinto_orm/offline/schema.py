@@ -100,4 +100,9 @@ MIGRATIONS = (
         ) STRICT, WITHOUT ROWID
         """,
     ),
+    (
+        # how to keep the collection again
+        "ALTER TABLE collection ADD COLUMN trust TEXT",  # arguments of verify(), as JSON
+        "ALTER TABLE collection ADD COLUMN folder TEXT",  # of attachments
+    ),
 )

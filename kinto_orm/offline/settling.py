@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from kinto_orm.errors import Conflict, KintoError, MergeError
-from kinto_orm.objects.record import Record
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.row import Fields, Row, alike, bare, based_on, taken
@@ -19,8 +18,13 @@ from kinto_orm.plans.conflicts import POLICIES, OnConflict
 from kinto_orm.plans.effects import Ask, Steps
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.shown import Shown
+from kinto_orm.state.edits import fields_over, own_fields
 from kinto_orm.state.merge import merged
 from kinto_orm.state.values import thawed
+
+R = TypeVar("R")
+
+_NAMES = ", ".join(map(repr, POLICIES))
 
 #: Who has the last word where both sides changed a field.
 _WINNERS = {"merge": "mine", "merge-mine": "mine", "merge-theirs": "theirs"}
@@ -29,14 +33,9 @@ _WINNERS = {"merge": "mine", "merge-mine": "mine", "merge-theirs": "theirs"}
 SOME = 200
 
 
-@attrs.frozen(eq=False)
-class KeptConflict(Shown):
-    """A record that was changed here and on the server, each in its own way.
-
-    It stays in the file, and out of every sync, until it is solved. ``local`` is the record
-    as it is here, ``remote`` as the server had it last; each is ``None`` where it was deleted.
-    ``base`` is the data that both began with, ``None`` where both sides made a record.
-    """
+@attrs.frozen(eq=False, repr=False)
+class ConflictBase(Shown, Generic[R]):
+    """A conflict as far as it is known without the file."""
 
     _kept: Kept
     _row: Row
@@ -50,8 +49,9 @@ class KeptConflict(Shown):
         return f"{self._kept.uri}/records/{self._row.id}"
 
     @property
-    def local(self) -> Record | None:
-        return None if self._row.deleted else self._kept.record(self._row.object)
+    def local(self) -> R | None:
+        found: R | None = None if self._row.deleted else self._kept.record(self._row.object)
+        return found
 
     @property
     def base(self) -> Fields | None:
@@ -59,35 +59,10 @@ class KeptConflict(Shown):
         return None if original is None else bare(original)
 
     @property
-    def remote(self) -> Record | None:
+    def remote(self) -> R | None:
         theirs = self._row.theirs
-        return None if theirs is None else self._kept.record(theirs, remote=True)
-
-    def resolve(self, how: str | Mapping[str, Any]) -> None:
-        """Settle it: with ``"mine"``, ``"theirs"``, ``"merge"``, or with the data to have.
-
-        No request: the next sync sends what came of it. :class:`MergeError` where both sides
-        changed the same fields, ``ValueError`` where one side deleted the record and there is
-        nothing to merge. A conflict that is solved already stays so.
-        """
-        if not isinstance(how, Mapping) and how not in POLICIES:
-            names = ", ".join(map(repr, POLICIES))
-            raise ValueError(f"resolve() takes {names} or the data to have, not {how!r}")
-        with self._kept.writing() as rows:
-            row = rows.get(self.id)
-            if row is None or row.state != CONFLICT:
-                return
-            if isinstance(how, Mapping):
-                settle(rows, row, {**how})
-            elif how in _WINNERS:
-                if row.deleted or row.theirs is None:
-                    raise ValueError(
-                        f"{self.uri} was deleted on one side and edited on the other: there is "
-                        'nothing to merge; resolve it with "mine", "theirs" or data'
-                    )
-                settle(rows, row, combined(self.uri, row, how))
-            else:
-                settle(rows, row, how)
+        found: R | None = None if theirs is None else self._kept.remote_record(theirs)
+        return found
 
     def __repr__(self) -> str:
         row = self._row
@@ -97,6 +72,41 @@ class KeptConflict(Shown):
             for name, fields in sides.items()
         )
         return "\n".join([f"conflict: {self.uri}", *shown])
+
+
+def resolve(kept: Kept, id: str, how: Any) -> None:
+    """End a conflict, unless that was done already."""
+    expected = f"resolve() takes {_NAMES} or the data to have"
+    if isinstance(how, str) and how not in POLICIES:
+        raise ValueError(f"{expected}, not {how!r}")
+    with kept.writing() as rows:
+        row = rows.get(id)
+        if row is None or row.state != CONFLICT:
+            return
+        if not isinstance(how, str):
+            how = _fields(kept, row, how, expected)
+        elif how in _WINNERS:
+            uri = f"{kept.uri}/records/{id}"
+            if row.deleted or row.theirs is None:
+                raise ValueError(
+                    f"{uri} was deleted on one side and edited on the other: there is "
+                    'nothing to merge; resolve it with "mine", "theirs" or data'
+                )
+            how = combined(uri, row, how)
+        settle(rows, row, how)
+
+
+def _fields(kept: Kept, row: Row, given: Any, expected: str) -> Fields:
+    """Data that somebody gave, a mapping or an instance of the collection's class, as fields.
+
+    What the class does not declare stays as the server has it.
+    """
+    record = kept.local.record(row.id)
+    try:
+        fields = own_fields(record, given)
+    except TypeError as error:
+        raise TypeError(f"{expected}: {error}") from None
+    return fields if row.theirs is None else fields_over(record, bare(row.theirs), fields)
 
 
 def combined(uri: str, row: Row, policy: str) -> Fields:
@@ -186,17 +196,14 @@ def _decided(kept: Kept, row: Row, policy: str | Callable[..., Any]) -> Steps[st
         answer = yield Ask(policy, (as_conflict(kept, row),))
     except KintoError:
         return None
-    if not isinstance(answer, Mapping):
-        raise TypeError(
-            "a function for on_conflict returns the data to save, a mapping, or raises; "
-            f"this one returned {answer!r}"
-        )
-    return {**answer}
+    return _fields(
+        kept, row, answer, "a function for on_conflict returns the data to save, or raises"
+    )
 
 
 def as_conflict(kept: Kept, row: Row) -> Conflict:
     """A conflict as functions for ``on_conflict`` take it."""
-    held = KeptConflict(kept, row)
+    held: ConflictBase[Any] = ConflictBase(kept, row)
     theirs = row.theirs
     body: dict[str, Any] = {
         "code": 412,

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from kinto_orm.errors import IntegrityError
-from kinto_orm.objects.changesets import Changeset
 from kinto_orm.offline.kept import Fields, Kept
 from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.row import encoded, is_tombstone, tombstone
 from kinto_orm.offline.rows import Rows
 from kinto_orm.plans import changesets
-from kinto_orm.plans.changesets import Answered
+from kinto_orm.plans.changesets import Answered, ChangesetBase
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.pages import SETTLING
 from kinto_orm.plans.server import Server
@@ -25,41 +21,38 @@ from kinto_orm.protocol.replies import is_id, is_timestamp
 from kinto_orm.state.comparison import same
 
 
-@attrs.frozen
-class Trust:
-    """Whose signature has to hold: the arguments of :meth:`Changeset.verify`."""
-
-    arguments: Mapping[str, Any]
-
-
-def pull_verified(kept: Kept, server: Server, tally: Tally) -> Steps[None]:
+def pull_verified(kept: Kept, server: Server, tally: Tally, dated: int | None) -> Steps[None]:
     """Take in a changeset whose signature holds, or leave the file as it is.
 
-    Where it does not hold for what is held with the changes, all is asked for once more, past
-    caches; :class:`IntegrityError` if that is not signed either.
+    Nothing is asked for where the server announced no change since, ``dated``. Where it does
+    not hold for what is held with the changes, all is asked for once more, past caches;
+    :class:`IntegrityError` if that is not signed either.
     """
-    _, etag, _ = yield from kept.read(lambda _: kept.position())
-    since, answered = yield from changesets.fetch(server, kept.remote, since=etag)
-    if etag is not None and answered.timestamp <= etag and not answered.changes:
+    _, etag, verified = yield from kept.read(lambda _: kept.position())
+    known = etag if verified is not None else None
+    if known is not None and dated is not None and dated <= known:
+        return
+    since, answered = yield from changesets.fetch(server, kept.plain, since=etag, expected=dated)
+    if known is not None and answered.timestamp <= known and not answered.changes:
         return
     try:
         yield from _check(kept, server, since, answered)
     except IntegrityError:
         if since is None:
             raise
-        since, answered = yield from changesets.fetch(server, kept.remote, bust_cache=True)
+        since, answered = yield from changesets.fetch(server, kept.plain, bust_cache=True)
         yield from _check(kept, server, since, answered)
-    if etag is not None and answered.timestamp < etag:
+    if known is not None and answered.timestamp < known:
         raise IntegrityError(
             f"the signed records of {kept.uri} are older ({answered.timestamp}) than those that "
-            f"are here ({etag})"
+            f"are here ({known})"
         )
     tally.pulled += yield from kept.written(lambda rows: _take(kept, rows, answered, tally))
 
 
 def _check(kept: Kept, server: Server, since: int | None, answered: Answered) -> Steps[None]:
-    changeset = Changeset(
-        kept.remote,
+    changeset = ChangesetBase(
+        kept.plain,
         since,
         answered.metadata,
         answered.timestamp,
@@ -69,7 +62,7 @@ def _check(kept: Kept, server: Server, since: int | None, answered: Answered) ->
     held = None
     if since is not None:
         held = yield from kept.read(_held)
-    yield from verify(server, changeset, records=held, **kept.trust.arguments)
+    yield from verify(server, changeset, records=held, **(kept.trust or {}))
 
 
 def _held(rows: Rows) -> list[Fields]:
@@ -99,6 +92,7 @@ def _take(kept: Kept, rows: Rows, answered: Answered, tally: Tally) -> int:
         rows,
         since=answered.timestamp,
         etag=answered.timestamp,
+        counted=answered.timestamp,
         data=encoded({**answered.metadata, "last_modified": answered.timestamp}),
     )
     return pulled

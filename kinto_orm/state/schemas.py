@@ -150,3 +150,8 @@ def fits(record: Document) -> bool:
     """Whether the stored fields are an instance of the class of the record's collection."""
     model = record._data_model
     return model is None or not is_misfit(model, record)
+
+
+def with_model(collection: C, model: Model | None) -> C:
+    """The same collection, whose records' data are instances of a class, if one is given."""
+    return collection if model is None else collection._typed(model)
