@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -318,6 +319,42 @@ class TestWhatIsTheServers:
         assert [(one.method, one.uri) for one in plan.requests] == [("PUT", record.uri)]
         assert len(mirror.pending) == 1
         assert len(mirror.sync().pushed) == 1
+
+    def test_a_dry_run_of_a_kept_collection_writes_nothing(
+        self, theirs: Collection, keep: Keep
+    ) -> None:
+        mirror, todo = keep(theirs)
+        with todo.connection.dry_run() as plan:
+            made = todo.create_record({"n": 1}, id="a")
+            todo.records.create_many([{"id": "b"}, {"id": "c"}])
+            todo.bucket.create_collection("other")
+        assert [one.uri.rpartition("/")[2] for one in plan.requests] == ["a", "b", "c", "other"]
+        assert made.last_modified is None
+        assert todo.records.count() == 0
+        assert not mirror.pending
+
+    def test_a_file_says_how_its_collections_are_kept(
+        self, kinto: Connection, theirs: Collection, keep: Keep, tmp_path: Path
+    ) -> None:
+        mirror, _ = keep(theirs.records.filter(done=False), index=["done", "o__k"])
+        spaced = kinto.create_bucket("other").create_collection("a-b_c")
+        mirror.keep(spaced, attachments=tmp_path / "files")
+        urls = [theirs.url, spaced.url]
+        mirror.close()
+        with Mirror(tmp_path / "a.sqlite") as again:
+            assert again.urls == urls
+            assert again.collections == []
+            one, two = again.keep_again(kinto)
+            assert (one, two) == (theirs, spaced)
+            theirs.create_record({"done": True}, id="a")
+            theirs.create_record({"done": False}, id="b")
+            spaced.create_record({}, id="c").attach(b"text", "a.txt")
+            again.sync()
+            assert [record.id for record in one.records] == ["b"]
+            assert two.get_record("c").attachment.read() == b"text"
+            assert again.keep_again(Connection("http://localhost:1/v1")) == []
+            again.forget(two)
+            assert again.urls == urls[:1]
 
     def test_other_things_of_the_connection(self, theirs: Collection, keep: Keep) -> None:
         mirror, todo = keep(theirs)

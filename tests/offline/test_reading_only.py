@@ -75,6 +75,70 @@ class TestVerified:
         assert kept.get_record("a").data.n == 1
         assert ids(kept) == {"a", "b", "c"}
 
+    def test_one_request_tells_what_is_stale(self, local: Press, keep: Keep) -> None:
+        """Of many collections only those are asked for that changed."""
+        key, seen = public_pem(local.key), []
+        others = local.articles.bucket.create_collection("others")
+        reader = local.published.connection.with_options(
+            event_hooks={"request": [lambda request: seen.append(request.target)]}
+        )
+        destination = reader.bucket(local.published.bucket.id)
+        local.publish({"id": "a"})
+        others.create_record({"id": "b"})
+        others.review.approve()
+        mirror, kept = keep(destination.collection("articles"), verify=True, public_key=key)
+        more = mirror.keep(destination.collection("others"), verify=True, public_key=key)
+        assert mirror.stale() == [kept, more]
+        mirror.sync()
+        assert mirror.stale() == []
+        seen.clear()
+        assert not mirror.sync()
+        assert [target.partition("?")[0] for target in seen] == [
+            "/buckets/monitor/collections/changes/records"
+        ]
+        others.create_record({"id": "c"})
+        others.review.approve()
+        seen.clear()
+        assert mirror.stale() == [more]
+        assert [one.id for one in mirror.sync().pulled] == ["c"]
+        assert len(seen) == 3  # the monitor twice, and one changeset
+        assert ids(more) == {"b", "c"}
+
+    def test_a_seed_that_nobody_signed_is_found_out_although_nothing_changed_since(
+        self, local: Press, keep: Keep, tmp_path: Path
+    ) -> None:
+        changeset = local.publish({"id": "a", "n": 1})
+        dump = tmp_path / "dump.json"
+        (row,) = [one.to_dict() for one in changeset.records]
+        for timestamp in (changeset.timestamp, changeset.timestamp + 10**9):
+            dump.write_text(json.dumps({"data": [{**row, "n": 9}], "timestamp": timestamp}))
+            mirror, kept = keep(
+                local.published, str(timestamp), verify=True, public_key=public_pem(local.key)
+            )
+            mirror.seed(kept, dump)
+            mirror.sync()
+            assert kept.get_record("a").data.n == 1
+
+    def test_what_was_kept_unverified_is_verified_once_that_is_asked_for(
+        self, local: Press, keep: Keep
+    ) -> None:
+        local.publish({"id": "a", "n": 1})
+        mirror, kept = keep(local.published)
+        mirror.sync()
+        record = kept.get_record("a")
+        record.data.n = 2
+        record.save()
+        trust: dict[str, Any] = {"verify": True, "public_key": local.key.public_key()}
+        with pytest.raises(ValueError, match="1 edits here that were not sent"):
+            mirror.keep(local.published, **trust)
+        record.data.n = 1
+        record.save()
+        with mirror._file.writing() as database:
+            database.execute("UPDATE record SET data = json_set(data, '$.n', 3)")
+        kept = mirror.keep(local.published, **trust)
+        mirror.sync()
+        assert kept.get_record("a").data.n == 1
+
     def test_nobody_to_trust(self, theirs: Collection, keep: Keep) -> None:
         with pytest.raises(TypeError, match="whom to trust"):
             keep(theirs, verify=True)
