@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kinto_orm.aio.history import History
     from kinto_orm.aio.sync import CopyPlan
     from kinto_orm.plans.operations import Ignored
+    from kinto_orm.state.permissions import BucketPermissions
 
 
 class Bucket(BucketSchemas, Resource):
@@ -34,6 +35,13 @@ class Bucket(BucketSchemas, Resource):
     __slots__ = ()
 
     kind = BUCKET
+
+    if TYPE_CHECKING:
+
+        @property
+        def permissions(self) -> BucketPermissions: ...
+        @permissions.setter
+        def permissions(self, value: Mapping[str, Any]) -> None: ...
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from kinto_orm.aio.followed import Followed
 from kinto_orm.aio.record import Record
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kinto_orm.aio.sync import CopyPlan
     from kinto_orm.files.uploads import Attachable
     from kinto_orm.plans.operations import Ignored
+    from kinto_orm.state.data import Data
+    from kinto_orm.state.permissions import CollectionPermissions
 
 T = TypeVar("T")
 
@@ -38,6 +40,13 @@ class Collection(Followed[M]):
     """
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def permissions(self) -> CollectionPermissions: ...
+        @permissions.setter
+        def permissions(self, value: Mapping[str, Any]) -> None: ...
 
     def __init__(
         self,
@@ -89,15 +98,35 @@ class Collection(Followed[M]):
         """A reference to a record. No request."""
         return Record(id, collection=self)
 
+    @overload
     async def create_record(
-        self,
-        data: M | Mapping[str, Any] | None = None,
+        self: Collection[Data],
+        data: Mapping[str, Any] | None = None,
         permissions: Mapping[str, Any] | None = None,
         *,
         id: str | None = None,
         if_not_exists: bool = False,
         safe: bool | None = None,
-    ) -> Record[M]:
+    ) -> Record[Data]: ...
+    @overload
+    async def create_record(
+        self,
+        data: M | None = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record[M]: ...
+    async def create_record(
+        self,
+        data: Any = None,
+        permissions: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        if_not_exists: bool = False,
+        safe: bool | None = None,
+    ) -> Record[Any]:
         """See :meth:`Listing.create`: one PUT."""
         return await self.records.create(
             data, permissions, id=id, if_not_exists=if_not_exists, safe=safe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import anyio
 import attrs
@@ -17,7 +17,7 @@ from kinto_orm.aio.server import Server
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
 from kinto_orm.network.exchange import Timeout
-from kinto_orm.network.options import Hooks, Options, checked_url
+from kinto_orm.network.options import Hooks, Options, Overrides, checked_url
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of
@@ -124,7 +124,7 @@ class Connection(Server):
         """The headers of every request; changes take effect at once."""
         return self._driver.transport.headers
 
-    def with_options(self, **overrides: Any) -> Connection:
+    def with_options(self, **overrides: Unpack[Overrides]) -> Connection:
         """A connection with other options, on the same sockets; headers are merged.
 
         Takes the keyword arguments of the constructor but ``client`` and

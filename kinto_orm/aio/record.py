@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from kinto_orm.aio.resource import Resource
 from kinto_orm.protocol.ids import check_parent
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kinto_orm.aio.collection import Collection
     from kinto_orm.aio.history import History
     from kinto_orm.files.uploads import Attachable
+    from kinto_orm.state.data import Data
+    from kinto_orm.state.typed import DataOf
 
 
 class Record(InCollection, Resource, Generic[M]):
@@ -35,23 +37,38 @@ class Record(InCollection, Resource, Generic[M]):
 
     kind = RECORD
 
+    @overload
+    def __init__(
+        self: Record[Data],
+        id: str | None = None,
+        *,
+        collection: Collection[Data],
+        data: Mapping[str, Any] | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
         id: str | None = None,
         *,
         collection: Collection[M],
-        data: M | Mapping[str, Any] | None = None,
+        data: M | None = None,
+        permissions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        id: str | None = None,
+        *,
+        collection: Collection[Any],
+        data: Any = None,
         permissions: Mapping[str, Any] | None = None,
     ) -> None:
         check_parent(collection, COLLECTION, "a record")
         self._start(id, collection, collection.connection, data, permissions)
 
     if TYPE_CHECKING:
+        data: DataOf[M]  # type: ignore[assignment]
 
-        @property  # type: ignore[override]
-        def data(self) -> M: ...
-        @data.setter
-        def data(self, value: M | Mapping[str, Any]) -> None: ...
         @property
         def collection(self) -> Collection[M]: ...
 

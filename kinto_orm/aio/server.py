@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.driver import Driver
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kinto_orm.aio.accounts import Account, Accounts
     from kinto_orm.aio.connection import Connection
     from kinto_orm.aio.monitor import Monitor
+    from kinto_orm.network.options import Overrides
 
 T = TypeVar("T")
 Self = TypeVar("Self", bound="Server")
@@ -40,7 +41,7 @@ class Server:
 
     if TYPE_CHECKING:
 
-        def with_options(self: Self, **overrides: Any) -> Self: ...
+        def with_options(self: Self, **overrides: Unpack[Overrides]) -> Self: ...
 
     @property
     def server_info(self) -> Asked[dict[str, Any]]:

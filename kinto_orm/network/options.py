@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlsplit
 
 import attrs
@@ -94,7 +94,7 @@ class Options:
         """What may travel to another process: functions may not."""
         return attrs.evolve(self, event_hooks={})
 
-    def overridden(self, overrides: Mapping[str, Any]) -> Options:
+    def overridden(self, overrides: Overrides) -> Options:
         """These options but for ``overrides``; headers are merged, and ``None`` removes one."""
         known = {field.name for field in attrs.fields(Options)}
         for name in overrides:
@@ -102,10 +102,26 @@ class Options:
                 raise TypeError(
                     f"{name!r} is not an option; the options are {', '.join(sorted(known))}"
                 )
-        changed = dict(overrides)
+        changed: dict[str, Any] = {**overrides}
         if "headers" in changed:
             changed["headers"] = {**self.headers, **(changed["headers"] or {})}
         return attrs.evolve(self, **changed)
+
+
+class Overrides(TypedDict, total=False):
+    """The same as keywords, any of which may be given: see :meth:`Connection.with_options`."""
+
+    auth: Any
+    headers: Mapping[str, str | None] | None
+    timeout: Timeout
+    deadline: float | None
+    retry: int
+    retry_after: float | None
+    respect_backoff: bool
+    safe: bool
+    dry_mode: bool
+    page_size: int | None
+    event_hooks: Hooks | None
 
 
 def checked_url(server_url: Any) -> str:

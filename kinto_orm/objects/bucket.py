@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kinto_orm.objects.history import History
     from kinto_orm.objects.sync import CopyPlan
     from kinto_orm.plans.operations import Ignored
+    from kinto_orm.state.permissions import BucketPermissions
 
 
 @exported
@@ -39,6 +40,13 @@ class Bucket(BucketSchemas, Resource):
     __slots__ = ()
 
     kind = BUCKET
+
+    if TYPE_CHECKING:
+
+        @property
+        def permissions(self) -> BucketPermissions: ...
+        @permissions.setter
+        def permissions(self, value: Mapping[str, Any]) -> None: ...
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import attrs
 import requests
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kinto_orm.drivers.block import Block
     from kinto_orm.network.exchange import Timeout
-    from kinto_orm.network.options import Hooks, Options
+    from kinto_orm.network.options import Hooks, Options, Overrides
     from kinto_orm.network.session import Pool
     from kinto_orm.plans.operations import Ignored
 
@@ -129,7 +129,7 @@ class Connection(Server):
         """The headers of every request; changes take effect at once."""
         return self._driver.transport.headers
 
-    def with_options(self, **overrides: Any) -> Connection:
+    def with_options(self, **overrides: Unpack[Overrides]) -> Connection:
         """A connection with other options, on the same sockets; headers are merged.
 
         Takes the keyword arguments of the constructor but ``session``. ``None`` as the value

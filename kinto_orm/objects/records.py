@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.record import Record
@@ -13,6 +13,7 @@ from kinto_orm.state.typed import M
 
 if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
+    from kinto_orm.state.data import Data
 
 
 class Records(Listing["Record[M]"], Generic[M]):
@@ -22,35 +23,76 @@ class Records(Listing["Record[M]"], Generic[M]):
 
     if TYPE_CHECKING:  # what there is to be made of: a mapping of fields, or an instance
 
+        @overload  # type: ignore[override]
+        def create(
+            self: Records[Data],
+            data: Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+            *,
+            id: str | None = None,
+            if_not_exists: bool = False,
+            safe: bool | None = None,
+        ) -> Record[Data]: ...
+        @overload
         def create(
             self,
-            data: M | Mapping[str, Any] | None = None,
+            data: M | None = None,
             permissions: Mapping[str, Any] | None = None,
             *,
             id: str | None = None,
             if_not_exists: bool = False,
             safe: bool | None = None,
         ) -> Record[M]: ...
+        def create(self, *given: Any, **named: Any) -> Any: ...
+        @overload  # type: ignore[override]
+        def get_or_create(
+            self: Records[Data],
+            id: str,
+            data: Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+        ) -> tuple[Record[Data], bool]: ...
+        @overload
         def get_or_create(
             self,
             id: str,
-            data: M | Mapping[str, Any] | None = None,
+            data: M | None = None,
             permissions: Mapping[str, Any] | None = None,
         ) -> tuple[Record[M], bool]: ...
+        def get_or_create(self, *given: Any, **named: Any) -> Any: ...
+        @overload  # type: ignore[override]
+        def update_or_create(
+            self: Records[Data],
+            id: str,
+            data: Mapping[str, Any] | None = None,
+            permissions: Mapping[str, Any] | None = None,
+        ) -> tuple[Record[Data], bool]: ...
+        @overload
         def update_or_create(
             self,
             id: str,
-            data: M | Mapping[str, Any] | None = None,
+            data: M | None = None,
             permissions: Mapping[str, Any] | None = None,
         ) -> tuple[Record[M], bool]: ...
+        def update_or_create(self, *given: Any, **named: Any) -> Any: ...
+        @overload  # type: ignore[override]
         def create_many(
-            self,
-            rows: Iterable[M] | Iterable[Mapping[str, Any]],
+            self: Records[Data],
+            rows: Iterable[Mapping[str, Any]],
             *,
             if_not_exists: bool = False,
             ignore: Ignored = (),
             progress: bool = False,
         ) -> int: ...
+        @overload
+        def create_many(
+            self,
+            rows: Iterable[M],
+            *,
+            if_not_exists: bool = False,
+            ignore: Ignored = (),
+            progress: bool = False,
+        ) -> int: ...
+        def create_many(self, *given: Any, **named: Any) -> Any: ...
 
     def download_attachments(
         self,

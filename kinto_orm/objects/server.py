@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from kinto_orm.plans import server as plans
 from kinto_orm.plans.server import Server as Said
 from kinto_orm.plans.server import User
 
 if TYPE_CHECKING:
+    from kinto_orm.network.options import Overrides
     from kinto_orm.network.session import Pool
     from kinto_orm.network.transport import Transport
     from kinto_orm.objects.access import Access
@@ -37,7 +38,7 @@ class Server:
 
     if TYPE_CHECKING:
 
-        def with_options(self: Self, **overrides: Any) -> Self: ...
+        def with_options(self: Self, **overrides: Unpack[Overrides]) -> Self: ...
 
     @property
     def server_info(self) -> dict[str, Any]:

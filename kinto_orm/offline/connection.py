@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, Unpack
 
 from kinto_orm.drivers.block import Block
 from kinto_orm.drivers.dry_run import Plan
@@ -13,6 +13,9 @@ from kinto_orm.objects.connection import Connection
 from kinto_orm.offline.driver import FileDriver, MirrorBlock
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.operations import Ignored
+
+if TYPE_CHECKING:
+    from kinto_orm.network.options import Overrides
 
 Self = TypeVar("Self", bound="KeptConnection")
 
@@ -39,7 +42,7 @@ class KeptConnection:
     def __repr__(self) -> str:
         return f"<mirror of {self.server_url} in {self._driver.kept.file.path}>"
 
-    def with_options(self: Self, **overrides: Any) -> Self:
+    def with_options(self: Self, **overrides: Unpack[Overrides]) -> Self:
         """The same mirror with other options: ``safe`` and ``page_size``; the rest is for
         what goes to the server."""
         other = type(self)(self._online.with_options(**overrides), self._driver)

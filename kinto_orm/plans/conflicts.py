@@ -18,11 +18,10 @@ from kinto_orm.state.values import thawed
 
 D = TypeVar("D", bound=Document)
 
+Policy: TypeAlias = Literal["merge", "merge-mine", "merge-theirs", "mine", "theirs"]
+
 #: One of the policies, or a function from the Conflict to the data to save.
-OnConflict: TypeAlias = (
-    "Literal['merge', 'merge-mine', 'merge-theirs', 'mine', 'theirs']"
-    " | Callable[[Conflict], Any] | None"
-)
+OnConflict: TypeAlias = "Policy | Callable[[Conflict], Any] | None"
 
 #: Who has the last word where both sides changed a field, for each policy that merges.
 _MERGES = {"merge-mine": "mine", "merge-theirs": "theirs", "merge": None}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import attrs
 
@@ -23,6 +23,7 @@ from kinto_orm.state.instances import check_instance
 from kinto_orm.state.values import thawed
 
 if TYPE_CHECKING:
+    from kinto_orm.network.options import Overrides
     from kinto_orm.state.changes import Changes
 
 __all__ = [
@@ -94,7 +95,7 @@ class Document(Shown, Contents):
 
     # -- copies
 
-    def with_options(self: Self, **overrides: Any) -> Self:
+    def with_options(self: Self, **overrides: Unpack[Overrides]) -> Self:
         """The same object on a connection with other options; what it makes inherits them.
 
         See :meth:`Connection.with_options`. Edits are copied; the two share no state.

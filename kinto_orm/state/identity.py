@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, Unpack, overload
 
 import attrs
 
 from kinto_orm.protocol.ids import quoted
 from kinto_orm.protocol.kinds import Kind
+
+if TYPE_CHECKING:
+    from kinto_orm.network.options import Overrides
 
 T = TypeVar("T")
 
@@ -18,7 +21,7 @@ class ServerConnection(Protocol):
     @property
     def server_url(self) -> str: ...
 
-    def with_options(self, **overrides: Any) -> Any: ...
+    def with_options(self, **overrides: Unpack[Overrides]) -> Any: ...
 
 
 @attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)

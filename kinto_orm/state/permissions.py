@@ -9,7 +9,7 @@ Kinto's API reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kinto_orm.errors import PermissionsHidden
 from kinto_orm.exports import exported
@@ -76,17 +76,23 @@ class Permissions(Shown, Mapping[str, Principals]):
         right = ", ".join(attribute_name(permission) for permission in self._each)
         return f"a {self._kind.name} has no permission {name!r}; it has {right}"
 
-    def __getattr__(self, name: str) -> Principals:
-        held = None if name.startswith("__") else self._named(name)
-        if held is None:
-            raise AttributeError(self._unknown(name), name=name, obj=self)
-        return held
+    if TYPE_CHECKING:  # what all kinds have; a type checker should still find misspelt names
+        read: Permission
+        write: Permission
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        held = self._named(name)
-        if held is None:
-            raise AttributeError(self._unknown(name), name=name, obj=self)
-        held._assign(value)
+    else:
+
+        def __getattr__(self, name: str) -> Principals:
+            held = None if name.startswith("__") else self._named(name)
+            if held is None:
+                raise AttributeError(self._unknown(name), name=name, obj=self)
+            return held
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            held = self._named(name)
+            if held is None:
+                raise AttributeError(self._unknown(name), name=name, obj=self)
+            held._assign(value)
 
     def __getitem__(self, name: str) -> Principals:
         held = self._named(name)
@@ -246,6 +252,26 @@ class Permissions(Shown, Mapping[str, Principals]):
     def _revert(self) -> None:
         for held in self._each.values():
             held._revert()
+
+
+if TYPE_CHECKING:
+
+    class Permission:
+        """One permission: it is read as :class:`Principals`, and assigned whatever names some."""
+
+        def __get__(self, instance: Permissions, owner: type) -> Principals: ...
+        def __set__(self, instance: Permissions, value: Any) -> None: ...
+
+    class BucketPermissions(Permissions):
+        """Those of a bucket."""
+
+        create_collection: Permission
+        create_group: Permission
+
+    class CollectionPermissions(Permissions):
+        """Those of a collection."""
+
+        create_record: Permission
 
 
 def checked_permissions(kind: Kind, value: Any) -> dict[str, list[str]]:

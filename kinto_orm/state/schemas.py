@@ -88,7 +88,7 @@ class CollectionSchemas(Document):
     # the class that the data of records are instances of, where they are no mappings
     _model: Model | None = attrs.field(init=False)
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         made = super().__new__(cls)
         made._model = None
         return made

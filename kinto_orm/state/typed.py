@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from kinto_orm.state.data import Data
 
@@ -11,6 +12,17 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     M = TypeVar("M", default=Data)
+
+    class DataOf(Generic[M]):
+        """The data of a record: of a typed one an instance, of any other a mapping is assigned."""
+
+        def __get__(self, instance: object, owner: type) -> M: ...
+        @overload
+        def __set__(self: DataOf[Data], instance: object, value: Mapping[str, Any]) -> None: ...
+        @overload
+        def __set__(self, instance: object, value: M) -> None: ...
+        def __set__(self, instance: object, value: Any) -> None: ...
+
 else:
     from typing import TypeVar
 

@@ -1,7 +1,7 @@
-"""What editors and type checkers infer of the public names. Checked by mypy, never run.
+"""What editors and type checkers infer of the public names. Checked by mypy and pyright, never run.
 
-`mypy --strict tests/typing` passes when all of this holds. A line that must be an error
-has a `type: ignore` with its code: mypy reports one that is not needed.
+Both pass when all of this holds. A line that must be an error has a `type: ignore` with the code
+that mypy gives it: each of them reports one that is not needed.
 """
 
 from __future__ import annotations
@@ -68,6 +68,17 @@ def connections_take_every_form_of_credentials(url: str) -> None:
     Connection()  # type: ignore[call-arg]
 
 
+def options_are_those_of_the_constructor(kinto: Connection, bucket: Bucket) -> None:
+    assert_type(kinto.with_options(auth=("bob", "p4ssw0rd"), retry=0), Connection)
+    assert_type(bucket.with_options(safe=False, headers={"X-Mine": None}), Bucket)
+    kinto.with_options(timeout=(5, 60.5), deadline=30, dry_mode=True, page_size=None)
+    kinto.with_options(event_hooks={"request": [print]}, retry_after=1, respect_backoff=False)
+    kinto.with_options(saef=False)  # type: ignore[call-arg]
+    kinto.with_options(retry="3")  # type: ignore[arg-type]
+    kinto.with_options(session=None)  # type: ignore[call-arg]
+    bucket.with_options(timout=5)  # type: ignore[call-arg]
+
+
 def connections_know_the_server(kinto: Connection) -> None:
     assert_type(kinto.server_url, str)
     assert_type(kinto.server_info, dict[str, Any])
@@ -119,7 +130,7 @@ def constructors_make_what_they_are_called(kinto: Connection) -> None:
     assert_type(Collection("c", bucket=bucket, data={"title": "C"}), Collection)
     assert_type(Group("g", bucket=bucket), Group)
     assert_type(Record("r", collection=Collection("c", bucket=bucket)), Record)
-    Record("r", collection=bucket)  # type: ignore[arg-type]
+    Record("r", collection=bucket)  # type: ignore[call-overload]
     Collection("c")  # type: ignore[call-arg]
 
 
@@ -224,7 +235,7 @@ def data_is_a_mapping_that_reads_and_writes_as_attributes(record: Record) -> Non
     record.data = record.data
     given: Mapping[str, int] = {"n": 1}
     record.data = given
-    record.data = ["title"]  # type: ignore[assignment]
+    record.data = ["title"]  # type: ignore[call-overload]
     if record.changes:
         record.save()
 
@@ -232,7 +243,10 @@ def data_is_a_mapping_that_reads_and_writes_as_attributes(record: Record) -> Non
 def permissions_are_sets_that_can_be_added_to_and_assigned(
     bucket: Bucket, todo: Collection, group: Group, record: Record
 ) -> None:
-    assert_type(bucket.permissions, Permissions)
+    anybodys: list[Permissions] = [bucket.permissions, todo.permissions]
+    assert_type(group.permissions, Permissions)
+    assert_type(record.permissions, Permissions)
+    print([permissions.read for permissions in anybodys])
     assert_type(bucket.permissions.write, Principals)
     assert_type(bucket.permissions["collection:create"], Principals)
     bucket.permissions.write -= {"account:niko"}
@@ -258,6 +272,17 @@ def permissions_can_be_added_to_by_name(bucket: Bucket, todo: Collection, group:
     bucket.permissions.create_collection += friends
     bucket.permissions.create_group += "account:bob"
     todo.permissions.create_record += group
+
+
+def permissions_that_the_kind_of_object_does_not_have_are_errors(
+    bucket: Bucket, todo: Collection, group: Group, record: Record
+) -> None:
+    print(bucket.permissions.wirte)  # type: ignore[attr-defined]
+    bucket.permissions.wirte = ["account:bob"]  # type: ignore[attr-defined]
+    bucket.permissions.create_record += "account:bob"  # type: ignore[attr-defined]
+    todo.permissions.create_collection = []  # type: ignore[attr-defined]
+    group.permissions.create_record = []  # type: ignore[attr-defined]
+    print(record.permissions.create_record)  # type: ignore[attr-defined]
 
 
 def misspelt_names_are_errors(kinto: Connection, record: Record, records: Listing[Record]) -> None:

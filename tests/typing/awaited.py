@@ -1,10 +1,11 @@
-"""What editors and type checkers infer of `kinto_orm.aio`. Checked by mypy, never run."""
+"""What editors and checkers infer of `kinto_orm.aio`. Checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, assert_type
 
+import attrs
 import httpx2
 
 from kinto_orm import Changes, Tombstone, User
@@ -23,6 +24,13 @@ async def connections_know_the_server(url: str) -> None:
         assert_type(await kinto.user, User | None)
         assert_type(await kinto.http_api_version, str | None)
         kinto.user.id  # type: ignore[attr-defined]  # noqa: B018
+
+
+async def options_are_those_of_the_constructor(kinto: Connection, record: Record) -> None:
+    assert_type(kinto.with_options(retry=0), Connection)
+    assert_type(record.with_options(safe=False), Record)
+    kinto.with_options(max_connections=10)  # type: ignore[call-arg]
+    record.with_options(saef=False)  # type: ignore[call-arg]
 
 
 async def verbs_are_awaited(kinto: Connection, other: Collection) -> None:
@@ -48,6 +56,12 @@ async def verbs_are_awaited(kinto: Connection, other: Collection) -> None:
     assert_type(await todo.changeset(), Changeset)
     assert_type(await todo.review.status, str | None)
     record.save().data  # type: ignore[attr-defined]  # noqa: B018
+
+
+def permissions_are_those_of_the_kind_of_object(bucket: Bucket, record: Record) -> None:
+    bucket.permissions.create_group += "account:bob"
+    print(bucket.permissions.wirte)  # type: ignore[attr-defined]
+    print(record.permissions.create_record)  # type: ignore[attr-defined]
 
 
 async def lists_are_iterated(todo: Collection) -> None:
@@ -81,3 +95,25 @@ async def files_are_awaited(record: Record) -> None:
         assert_type(await attachment.url, str)
         assert_type(await attachment.read(), bytes)
         assert_type(await attachment.download(), Path)
+
+
+@attrs.define
+class Task:
+    title: str
+
+
+async def typed_records_take_instances(todo: Collection) -> None:
+    tasks = todo.typed(Task)
+    assert_type(tasks, Collection[Task])
+    task = await tasks.create_record(Task("x"))
+    assert_type(task, Record[Task])
+    assert_type(task.data.title, str)
+    assert_type(await tasks.records.get_or_create("x", Task("x")), tuple[Record[Task], bool])
+    await tasks.records.create_many([Task("x")])
+    task.data = Task("y")
+    await tasks.create_record({"title": "x"})  # type: ignore[arg-type]
+    await tasks.records.create({"title": "x"})  # type: ignore[arg-type]
+    await tasks.records.create_many([{"title": "x"}])  # type: ignore[list-item]
+    Record("x", collection=tasks, data={"title": "x"})  # type: ignore[arg-type]
+    task.data = {"title": "x"}  # type: ignore[assignment]
+    print(task.data.titel)  # type: ignore[attr-defined]

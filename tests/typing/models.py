@@ -68,10 +68,37 @@ def what_is_misspelt_is_found(tasks: Collection[Task], people: Collection[Person
     people.save_record(task)  # type: ignore[arg-type]
 
 
+def fields_are_no_instance(tasks: Collection[Task], task: Record[Task]) -> None:
+    fields = {"title": "x"}
+    tasks.create_record(fields)  # type: ignore[arg-type]
+    tasks.create_record(data={"title": "x"})  # type: ignore[arg-type]
+    tasks.records.create(fields)  # type: ignore[arg-type]
+    tasks.records.get_or_create("x", fields)  # type: ignore[arg-type]
+    tasks.records.update_or_create("x", fields)  # type: ignore[arg-type]
+    tasks.records.create_many([fields])  # type: ignore[list-item]
+    Record("x", collection=tasks, data=fields)  # type: ignore[arg-type]
+    assert_type(Record("x", collection=tasks, data=Task("x")), Record[Task])
+    task.data = fields  # type: ignore[assignment]
+    task.data = None  # type: ignore[assignment]
+
+
+def of_any_class_it_may_be_either(todo: Collection[Any], record: Record[Any]) -> None:
+    todo.create_record({"title": "x"})
+    todo.create_record(Task("x"))
+    record.data = {"title": "x"}
+    record.data = Task("x")
+
+
 def without_brackets_it_is_plain_data(todo: Collection, record: Record) -> None:
     assert_type(todo, Collection[Data])
     assert_type(record.data, Data)
     assert_type(todo.create_record({"title": "x"}), Record[Data])
+    assert_type(todo.records.create({"title": "x"}), Record[Data])
+    assert_type(todo.records.get_or_create("x", {"n": 1}), tuple[Record[Data], bool])
+    todo.records.create_many([{"title": "x"}])
+    todo.create_record(record.data)
+    todo.create_record(Task("x"))  # type: ignore[call-overload]
+    record.data = Task("x")  # type: ignore[call-overload]
     record.data = {"title": "x"}
     print(record.data.anything)
 
