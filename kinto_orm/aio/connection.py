@@ -7,7 +7,6 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, MutableM
 from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import anyio
-import attrs
 import httpx2
 
 from kinto_orm.aio.bucket import Bucket
@@ -140,8 +139,7 @@ class Connection(Server):
         return other
 
     def _current_options(self) -> Options:
-        return attrs.evolve(
-            self._options,
+        return self._options.but_for(
             auth=self._driver.transport.auth,
             headers=dict(self.headers),
             safe=self.safe,

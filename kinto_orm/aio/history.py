@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import attrs
-
 from kinto_orm.aio import read_ahead
 from kinto_orm.aio.entries import Entries
 from kinto_orm.plans import history
@@ -21,9 +19,10 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="Resource")
 
 
-@attrs.frozen(eq=False, repr=False)
 class History(HistoryBase, Entries[HistoryEntry]):
     """The changes in a bucket, newest first. Needs the ``history`` capability."""
+
+    __slots__ = ()
 
     async def delete(self) -> int:
         """Purge the entries that match, for good; how many there were.

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import attrs
-
 from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Collected, Effect, Envelope, Steps
 from kinto_orm.protocol.messages import READING, Request
 from kinto_orm.shown import Shown
+from kinto_orm.slotted import Slotted
 from kinto_orm.state.document import Document
 
 if TYPE_CHECKING:
@@ -24,16 +23,18 @@ logger = logging.getLogger("kinto_orm")
 
 
 @exported
-@attrs.define(eq=False, repr=False)
-class Plan(Shown):
+class Plan(Shown, Slotted):
     """The writes of a dry run, in order: ``requests``, each ``.method .uri .headers .body``.
 
     Printed, it reads like a diff. A save that would take two requests shows the first: the
     second depends on its answer.
     """
 
-    requests: list[Request] = attrs.field(factory=list, init=False)
-    _changes: list[Changes | None] = attrs.field(factory=list, init=False)
+    __slots__ = ("_changes", "requests")
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._changes: list[Changes | None] = []
 
     def __len__(self) -> int:
         return len(self.requests)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
 from urllib.parse import urlsplit
 
-import attrs
 from requests.auth import AuthBase
 
 from kinto_orm.network.auth import as_auth
 from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.retry import Retry
+from kinto_orm.slotted import Slotted, slots_of
 
 Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
 
@@ -31,7 +31,7 @@ def _hooks(given: Hooks | None) -> dict[str, list[Callable[..., Any]]]:
     return hooks
 
 
-def _check_timeout(_: object, __: object, timeout: Any) -> None:
+def _check_timeout(timeout: Any) -> None:
     parts = timeout if isinstance(timeout, tuple) and len(timeout) == 2 else (timeout,)
     for part in parts:
         if part is not None and (
@@ -43,7 +43,7 @@ def _check_timeout(_: object, __: object, timeout: Any) -> None:
             )
 
 
-def _check_deadline(_: object, __: object, seconds: Any) -> None:
+def _check_deadline(seconds: Any) -> None:
     if seconds is not None and (
         isinstance(seconds, bool)
         or not isinstance(seconds, (int, float))
@@ -54,49 +54,77 @@ def _check_deadline(_: object, __: object, seconds: Any) -> None:
         )
 
 
-def _check_page_size(_: object, __: object, size: Any) -> None:
+def _check_page_size(size: Any) -> None:
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ValueError(f"a page holds at least one object, not {size!r}")
 
 
-@attrs.frozen(kw_only=True, eq=False, getstate_setstate=False)
-class Options:
+class Options(Slotted):
     """The arguments of :class:`Connection`, but for the URL and the session."""
 
-    auth: AuthBase | None = attrs.field(default=None, converter=as_auth, repr=False)
-    headers: Mapping[str, str | None] = attrs.field(factory=dict, repr=False)
-    timeout: Timeout = attrs.field(default=(5, 60), validator=_check_timeout)
-    deadline: float | None = attrs.field(default=None, validator=_check_deadline)
-    retry: int = 3
-    retry_after: float | None = None
-    respect_backoff: bool = True
-    safe: bool = True
-    dry_mode: bool = False
-    page_size: int | None = attrs.field(default=None, validator=_check_page_size)
-    event_hooks: Mapping[str, list[Callable[..., Any]]] = attrs.field(
-        default=None, converter=_hooks, repr=False
+    __slots__ = (
+        "auth",
+        "deadline",
+        "dry_mode",
+        "event_hooks",
+        "headers",
+        "page_size",
+        "respect_backoff",
+        "retry",
+        "retry_after",
+        "safe",
+        "timeout",
     )
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        auth: Any = None,
+        headers: Mapping[str, str | None] | None = None,
+        timeout: Timeout = (5, 60),
+        deadline: float | None = None,
+        retry: int = 3,
+        retry_after: float | None = None,
+        respect_backoff: bool = True,
+        safe: bool = True,
+        dry_mode: bool = False,
+        page_size: int | None = None,
+        event_hooks: Hooks | None = None,
+    ) -> None:
+        _check_timeout(timeout)
+        _check_deadline(deadline)
+        _check_page_size(page_size)
+        self.auth: AuthBase | None = as_auth(auth)
+        self.headers: Mapping[str, str | None] = {} if headers is None else headers
+        self.timeout = timeout
+        self.deadline = deadline
+        self.retry = retry
+        self.retry_after = retry_after
+        self.respect_backoff = respect_backoff
+        self.safe = safe
+        self.dry_mode = dry_mode
+        self.page_size = page_size
+        self.event_hooks = _hooks(event_hooks)
         self.retries  # noqa: B018, checks its numbers
 
     @property
     def retries(self) -> Retry:
         return Retry(self.retry, self.retry_after)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in attrs.fields(Options)}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         Options.__init__(self, **state)  # the default of whatever an older pickle does not have
 
+    def but_for(self, **others: Any) -> Options:
+        """These options with some others, which are checked."""
+        return Options(**{**self.__getstate__(), **others})
+
     def without_hooks(self) -> Options:
         """What may travel to another process: functions may not."""
-        return attrs.evolve(self, event_hooks={})
+        return self.but_for(event_hooks=None)
 
     def overridden(self, overrides: Overrides) -> Options:
         """These options but for ``overrides``; headers are merged, and ``None`` removes one."""
-        known = {field.name for field in attrs.fields(Options)}
+        known = slots_of(Options)
         for name in overrides:
             if name not in known:
                 raise TypeError(
@@ -105,7 +133,7 @@ class Options:
         changed: dict[str, Any] = {**overrides}
         if "headers" in changed:
             changed["headers"] = {**self.headers, **(changed["headers"] or {})}
-        return attrs.evolve(self, **changed)
+        return self.but_for(**changed)
 
 
 class Overrides(TypedDict, total=False):

@@ -8,8 +8,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from kinto_orm.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -37,26 +35,22 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 
 
-@attrs.frozen(eq=False)
 class Retry:
     """At most ``times`` repetitions of a request; ``after`` seconds each, if given."""
 
-    times: int = attrs.field(default=3)
-    after: float | None = attrs.field(default=None)
+    __slots__ = ("after", "times")
 
-    @times.validator
-    def _check_times(self, _: object, value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ValueError(f"retry is how often a request is repeated, from 0, not {value!r}")
-
-    @after.validator
-    def _check_after(self, _: object, value: object) -> None:
-        if value is not None and (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not 0 <= value < math.inf
+    def __init__(self, times: int = 3, after: float | None = None) -> None:
+        if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+            raise ValueError(f"retry is how often a request is repeated, from 0, not {times!r}")
+        if after is not None and (
+            isinstance(after, bool)
+            or not isinstance(after, (int, float))
+            or not 0 <= after < math.inf
         ):
-            raise ValueError(f"retry_after is a number of seconds from 0, not {value!r}")
+            raise ValueError(f"retry_after is a number of seconds from 0, not {after!r}")
+        self.times = times
+        self.after = after
 
     def delay(self, outcome: Response | KintoError, repeated: int) -> float | None:
         """Seconds to wait before trying again, or ``None`` where there is no other try.

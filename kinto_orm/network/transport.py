@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
-import attrs
 import requests
 
 from kinto_orm.errors import (
@@ -44,6 +43,7 @@ from kinto_orm.protocol.messages import (
     whole_number,
 )
 from kinto_orm.protocol.replies import error_for, may_be_done
+from kinto_orm.slotted import evolved
 
 logger = logging.getLogger("kinto_orm")
 
@@ -141,7 +141,7 @@ class Transport(Generic[E]):
         Raises :class:`ResponseError` for any answer but 200 and 206.
         """
         request = Request("GET", file.url)
-        request = attrs.evolve(request, uri=fetchable(request, file.url))
+        request = evolved(request, uri=fetchable(request, file.url))
 
         def once(one: Request) -> Steps[Response]:
             return self._fetch_once(one, file)
@@ -173,7 +173,7 @@ class Transport(Generic[E]):
 
     def _fetch_once(self, request: Request, file: Fetch) -> Steps[Response]:
         asked = {"Accept": "*/*", "Accept-Encoding": "identity", **file.sink.asks()}
-        request = attrs.evolve(request, headers=asked)
+        request = evolved(request, headers=asked)
         if self.pool.owns(request.uri):
             yield from self._wait(request)
         yield from self._tell("request", request)

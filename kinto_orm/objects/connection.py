@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Unpack
 
-import attrs
 import requests
 
 from kinto_orm.drivers.dry_run import Plan
@@ -144,8 +143,7 @@ class Connection(Server):
         return other
 
     def _current_options(self) -> Options:
-        return attrs.evolve(
-            self._options,
+        return self._options.but_for(
             auth=self._driver.transport.auth,
             headers=dict(self.headers),
             safe=self.safe,

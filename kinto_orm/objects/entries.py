@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import attrs
-
 from kinto_orm.objects.lists import LazyList
 from kinto_orm.plans.entries import EntriesBase, Entry
 
 E = TypeVar("E", bound=Entry)
 
 
-@attrs.frozen(eq=False, repr=False)
 class Entries(EntriesBase[E], LazyList[E]):
     """A lazy list of entries, which have no totals on the server: ``count()`` reads them."""
+
+    __slots__ = ()
 
     def count(self) -> int:
         """How many there are: the list is read."""

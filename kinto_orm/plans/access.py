@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import attrs
-
 from kinto_orm.exports import exported
 from kinto_orm.plans.entries import EntriesBase, Entry
 from kinto_orm.plans.pages import Pages
@@ -25,9 +23,10 @@ class PermissionEntry(Entry):
         permissions: list[str]
 
 
-@attrs.frozen(eq=False, repr=False)
 class AccessBase(EntriesBase[PermissionEntry]):
     """The objects that name this user in their permissions, and the root of the server."""
+
+    __slots__ = ()
 
     _entry = PermissionEntry
     _fields = frozenset(

@@ -57,16 +57,20 @@ class _Hashed(Request):
         return "" if "password" in text else text
 
 
-@attrs.define
 class AccountRequest(_Hashed):
     """A request that reads accounts."""
 
+    __slots__ = ()
 
-@attrs.define
+
 class PasswordRequest(_Hashed, RequestAs):
     """A request with a password that only the wire sees; it pickles without."""
 
-    _password: str = attrs.field(default="", repr=False, eq=False, kw_only=True)
+    __slots__ = ("_password",)
+
+    def __init__(self, *request: Any, password: str = "", **named: Any) -> None:
+        super().__init__(*request, **named)
+        self._password = password
 
     @property
     def wire(self) -> bytes:

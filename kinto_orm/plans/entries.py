@@ -46,9 +46,10 @@ class Entry(Shown):
         return f"{type(self).__name__}({shown})"
 
 
-@attrs.frozen(eq=False, repr=False)
 class EntriesBase(ListBase[E]):
     """A list of entries."""
+
+    __slots__ = ()
 
     _entry: ClassVar[type[Any]]
 

@@ -19,6 +19,7 @@ from kinto_orm.plans.server import Server
 from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.queries import Query
 from kinto_orm.shown import Shown
+from kinto_orm.slotted import evolved
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
@@ -136,7 +137,7 @@ class Feed(Source["R | Tombstone"]):
         self.progress = Progress(place.url, since, query.before)
         self._place = place
         self._coverage = WHOLE if query.fields is None else Coverage(query.fields)
-        query = attrs.evolve(query, since=int(since), sort="last_modified")
+        query = evolved(query, since=int(since), sort="last_modified")
         first = query.first_page(place.connection.page_size, tombstones=True)
         self._pages = Pages(place.uri, first)
         self._over = False

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from kinto_orm.errors import KintoError
 from kinto_orm.exports import exported
 from kinto_orm.plans import pages
@@ -20,7 +18,7 @@ from kinto_orm.plans.lists import ListBase, source_of
 from kinto_orm.plans.server import Server
 from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.encoding import encode
-from kinto_orm.protocol.queries import Query
+from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
 from kinto_orm.shown import Shown
 from kinto_orm.state.answers import accept_permissions
@@ -58,11 +56,14 @@ class HistoryEntry(Entry):
             raise KintoError(f"the server gave {text!r} for the date of a change") from None
 
 
-@attrs.frozen(eq=False, repr=False)
 class HistoryBase(EntriesBase[HistoryEntry]):
     """The changes in a bucket, newest first. Needs the ``history`` capability."""
 
-    _bucket: Document
+    __slots__ = ("_bucket",)
+
+    def __init__(self, connection: Any, bucket: Document, *, query: Query = EVERYTHING) -> None:
+        super().__init__(connection, query=query)
+        self._bucket = bucket
 
     _entry = HistoryEntry
     _moving = False

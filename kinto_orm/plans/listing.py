@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import attrs
-
 from kinto_orm.plans.lists import ListBase
 from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.slotted import evolved
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document
 from kinto_orm.state.made import note_seen, seen_in
@@ -26,13 +26,24 @@ R = TypeVar("R", bound=Document)
 L = TypeVar("L", bound="ListingBase[Any]")
 
 
-@attrs.frozen(eq=False, repr=False)
 class ListingBase(ListBase[R]):
     """A list of objects that know their data, and on request their permissions."""
 
-    _parent: Document | None
-    _item: Any
-    _permissions: bool = attrs.field(default=False, kw_only=True)
+    __slots__ = ("_item", "_parent", "_permissions")
+
+    def __init__(
+        self,
+        connection: Any,
+        parent: Document | None,
+        item: Any,
+        *,
+        query: Query = EVERYTHING,
+        permissions: bool = False,
+    ) -> None:
+        super().__init__(connection, query=query)
+        self._parent = parent
+        self._item = item
+        self._permissions = permissions
 
     @property
     def _place(self) -> Place[R]:
@@ -47,8 +58,7 @@ class ListingBase(ListBase[R]):
         return f"{repr(self._place)[:-1]} {wanted}>" if wanted else repr(self._place)
 
     def _glance(self: L, rows: int) -> L:
-        query = self.query.sliced(slice(rows))
-        return attrs.evolve(self, query=query, permissions=False)
+        return evolved(self._sliced(slice(rows)), _permissions=False)
 
     # -- reading
 
@@ -124,7 +134,7 @@ class ListingBase(ListBase[R]):
 
     def with_permissions(self: L) -> L:
         """With permissions: fetched in batches, one request for each ``batch_max_requests``."""
-        return attrs.evolve(self, permissions=True)
+        return evolved(self, _permissions=True, _first_rows=None)
 
     # -- at other times
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-import attrs
-
-from kinto_orm.protocol.queries import Query, whole_number
+from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
 from kinto_orm.shown import Shown
+from kinto_orm.slotted import Slotted, evolved
 from kinto_orm.state.made import readings_of
 
 if TYPE_CHECKING:
@@ -38,14 +37,13 @@ T = TypeVar("T")
 L = TypeVar("L", bound="ListBase[Any]")
 
 
-@attrs.frozen(eq=False, repr=False)
-class ListBase(Shown, ABC, Generic[T]):
+class ListBase(Shown, Slotted, ABC, Generic[T]):
     """A list on the server, and the part of it that is wanted: immutable. Makes no request."""
 
-    connection: Any
-    query: Query = attrs.field(factory=Query, kw_only=True)
+    __slots__ = ("_connection", "_first_rows", "_query")
+
     # the first rows, once somebody looked at the list
-    _first_rows: Sequence[Any] | None = attrs.field(default=None, init=False)
+    _first_rows: Sequence[Any] | None
 
     #: The fields that there can be, where they are known.
     _fields: ClassVar[Collection[str] | None] = None
@@ -57,6 +55,20 @@ class ListBase(Shown, ABC, Generic[T]):
     _capability: ClassVar[str | None] = None
     #: Verbs of other lists that this one does not have, and what to write instead.
     _lacks: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, connection: Any, *, query: Query = EVERYTHING) -> None:
+        self._connection = connection
+        self._query = query
+        self._first_rows = None
+
+    @property
+    def connection(self) -> Any:
+        return self._connection
+
+    @property
+    def query(self) -> Query:
+        """What of the list is wanted."""
+        return self._query
 
     @property
     @abstractmethod
@@ -181,7 +193,7 @@ class ListBase(Shown, ABC, Generic[T]):
         """With further query arguments, for what this library has no name for."""
         if "_fields" in params:
             raise ValueError("for some of the fields write only('title', …): saving must know it")
-        return self._with(attrs.evolve(self.query, params={**self.query.params, **params}))
+        return self._with(evolved(self.query, params={**self.query.params, **params}))
 
     def _reversed(self: L) -> L:
         """The list in the opposite order."""
@@ -195,7 +207,7 @@ class ListBase(Shown, ABC, Generic[T]):
     def _matches(self, verb: str) -> Query:
         """The query of all that matches, for a verb that takes all of it."""
         self._refuse_slice(f"{verb}() takes every match")
-        return attrs.evolve(self.query, fields=None, sort=None)
+        return evolved(self.query, fields=None, sort=None)
 
     def _values(self: L, names: tuple[str, ...]) -> L:
         """The list with just the fields that ``values()`` gives."""
@@ -209,7 +221,7 @@ class ListBase(Shown, ABC, Generic[T]):
         return self._with(self.query.sliced(wanted))
 
     def _with(self: L, query: Query) -> L:
-        return attrs.evolve(self, query=query)
+        return evolved(self, _query=query, _first_rows=None)
 
 
 #: A new pass over a list, for plans that read one.

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import attrs
-
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
+from kinto_orm.slotted import evolved
 from kinto_orm.state.made import Made, Readings
 
 Row = dict[str, Any]
@@ -81,7 +80,7 @@ class OncePages(Pages):
         found: dict[str, Row] = {}
         while ids:
             wanted = self._list.filtered({"id__in": ids}, None)
-            wanted = attrs.evolve(wanted, page_size=size, start=0, stop=None)
+            wanted = evolved(wanted, page_size=size, start=0, stop=None)
             pages = self._other_pages(wanted)
             before = len(found)
             rows = yield from read_page(pages)
@@ -135,7 +134,7 @@ class OncePages(Pages):
         since = max((self.timestamp or 0) - SETTLING, 0)
         query = self._list.dated(since=since)
         size = max(self._list.page_size or 0, PAGE_SIZE)
-        return attrs.evolve(
+        return evolved(
             query, sort="last_modified", fields=("id",), page_size=size, start=0, stop=None
         )
 

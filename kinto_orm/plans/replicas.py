@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-import attrs
-
 from kinto_orm.errors import NotFound
 from kinto_orm.plans import pages as paging
 from kinto_orm.plans import reads
@@ -15,6 +13,7 @@ from kinto_orm.plans.effects import Steps, Verb, gathered
 from kinto_orm.plans.feeds import Progress
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.queries import Query
+from kinto_orm.slotted import evolved
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
 from kinto_orm.state.tombstones import Tombstone, tombstone_of
@@ -34,7 +33,7 @@ class Replica(Generic[D]):
 
     def __init__(self, place: Place[D], query: Query | None = None) -> None:
         self.place = place
-        self._query = attrs.evolve(query or Query(), sort="last_modified")
+        self._query = evolved(query or Query(), sort="last_modified")
         self.objects: dict[str, D] = {}
         self.gone: set[str] = set()
         self.timestamp = 0
@@ -105,7 +104,7 @@ class Replica(Generic[D]):
         self.objects, self.timestamp = found, progress.timestamp
 
     def _changes(self, progress: Progress, take: Callable[[D | Tombstone], None]) -> Steps[None]:
-        query = attrs.evolve(self._query, since=int(progress.since))
+        query = evolved(self._query, since=int(progress.since))
         first = query.first_page(self.place.connection.page_size, tombstones=True)
         pages = paging.Pages(self.place.uri, first)
         while pages.more:

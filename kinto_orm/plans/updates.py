@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import attrs
-
 from kinto_orm.errors import BatchError, Conflict, NotFound
 from kinto_orm.plans import conflicts
 from kinto_orm.plans.effects import Steps, Verb
@@ -14,6 +12,7 @@ from kinto_orm.plans.once import CHUNK, OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.plural import run_all
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
+from kinto_orm.slotted import evolved
 from kinto_orm.state.coverage import Coverage
 from kinto_orm.state.document import Document, mapping_of
 from kinto_orm.state.made import readings_of
@@ -53,7 +52,7 @@ def update(place: Place[R], query: Query, fields: Mapping[str, Any], *, safe: bo
     updated: list[Any] = []
     failed: list[tuple[Any, Exception]] = []
     number = 0
-    query = attrs.evolve(query, fields=_IDS)
+    query = evolved(query, fields=_IDS)
     connection = place.connection
     rows = yield from _rows(
         OncePages(readings_of(connection), place.uri, query, connection.page_size)

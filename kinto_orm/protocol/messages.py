@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
-import attrs
+from kinto_orm.slotted import Value
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -38,8 +38,7 @@ class Stream(Protocol):
         """What it says, as Python values, for somebody to read."""
 
 
-@attrs.define  # and never changed: frozen, it would take several times as long to make
-class Request:
+class Request(Value):
     """One request: ``uri`` is the path below the server's URL, ``query`` is already encoded.
 
     ``content`` is the JSON body as bytes, encoded once, when the request was planned;
@@ -48,13 +47,29 @@ class Request:
     ``once``: it must not be sent again where it may have been carried out.
     """
 
-    method: str
-    uri: str
-    query: str = ""
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-    content: bytes | None = attrs.field(default=None, repr=False)
-    stream: Stream | None = attrs.field(default=None, repr=False)
-    once: bool = attrs.field(default=False, repr=False)
+    __slots__ = ("content", "headers", "method", "once", "query", "stream", "uri")
+
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        stream: Stream | None = None,
+        once: bool = False,
+    ) -> None:
+        self.method = method
+        self.uri = uri
+        self.query = query
+        self.headers: Mapping[str, str] = {} if headers is None else headers
+        self.content = content
+        self.stream = stream
+        self.once = once
+
+    def __repr__(self) -> str:  # without the body, which may be anything
+        shown = f"{self.method!r}, {self.uri!r}, query={self.query!r}, headers={self.headers!r}"
+        return f"{type(self).__name__}({shown})"
 
     @property
     def target(self) -> str:
@@ -86,16 +101,26 @@ class Request:
 NOBODY: tuple[()] = ()
 
 
-@attrs.define
 class RequestAs(Request):
     """A request of another user than the connection's own: of ``user``, a name and a password.
 
     ``None`` is the connection's own after all. It pickles as a plain request, without them.
     """
 
-    user: tuple[str, str] | tuple[()] | None = attrs.field(
-        default=None, repr=False, eq=False, kw_only=True
-    )
+    __slots__ = ("user",)
+
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        *,
+        user: tuple[str, str] | tuple[()] | None = None,
+    ) -> None:
+        super().__init__(method, uri, query, headers, content)
+        self.user = user
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Request, (self.method, self.uri, self.query, dict(self.headers), self.content)

@@ -9,11 +9,10 @@ from operator import index
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import attrs
-
 from kinto_orm.protocol import filters as lookups
 from kinto_orm.protocol.filters import Filter, check_field, check_server_word
 from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.slotted import Value, evolved
 
 #: Objects asked for at a time where nobody says otherwise: small enough for constant
 #: memory (Kinto itself would put 10,000 in a page), large enough to make few requests.
@@ -36,19 +35,42 @@ def encode_query(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     )
 
 
-@attrs.frozen
-class Query:
-    """The part of a list that is wanted."""
+class Query(Value):
+    """The part of a list that is wanted. It is never changed, only made anew."""
 
-    filters: tuple[Filter, ...] = ()
-    sort: str | None = None
-    fields: tuple[str, ...] | None = None
-    since: int | None = None
-    before: int | None = None
-    params: Mapping[str, Any] = attrs.field(factory=dict)
-    page_size: int | None = None
-    start: int = 0
-    stop: int | None = None
+    __slots__ = (
+        "before",
+        "fields",
+        "filters",
+        "page_size",
+        "params",
+        "since",
+        "sort",
+        "start",
+        "stop",
+    )
+
+    def __init__(
+        self,
+        filters: tuple[Filter, ...] = (),
+        sort: str | None = None,
+        fields: tuple[str, ...] | None = None,
+        since: int | None = None,
+        before: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        page_size: int | None = None,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        self.filters = filters
+        self.sort = sort
+        self.fields = fields
+        self.since = since
+        self.before = before
+        self.params = params or {}
+        self.page_size = page_size
+        self.start = start
+        self.stop = stop
 
     def __str__(self) -> str:
         """What is wanted, in the words of the library: ``.filter(n__gt=3)[:20]``."""
@@ -74,7 +96,7 @@ class Query:
         return self._joined(lookups.exclusions(unwanted, fields))
 
     def _joined(self, filters: Iterable[Filter]) -> Query:
-        return attrs.evolve(self, filters=lookups.joined(self.filters, filters))
+        return evolved(self, filters=lookups.joined(self.filters, filters))
 
     def sorted(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
         steps = []
@@ -89,7 +111,7 @@ class Query:
             steps.append(f"-{path}" if name.startswith("-") else path)
         if not steps:
             raise TypeError("order_by() takes the names of fields, '-' before one for descending")
-        return attrs.evolve(self, sort=",".join(steps))
+        return evolved(self, sort=",".join(steps))
 
     def reversed(self, last: str) -> Query:
         """In the opposite order; ``last`` is what the server sorts by in the end.
@@ -100,7 +122,7 @@ class Query:
         if last.removeprefix("-") not in (name.removeprefix("-") for name in names):
             names.append(last)
         steps = [name[1:] if name.startswith("-") else f"-{name}" for name in names]
-        return attrs.evolve(self, sort=",".join(steps))
+        return evolved(self, sort=",".join(steps))
 
     def narrowed(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
         paths = tuple(name.replace("__", ".") for name in _each_named("only", names))
@@ -111,7 +133,7 @@ class Query:
             check_server_word(path)
             if "," in path:
                 raise ValueError(f"Kinto cannot be asked for a field with a comma: {path!r}")
-        return attrs.evolve(self, fields=paths)
+        return evolved(self, fields=paths)
 
     def sliced(self, wanted: slice) -> Query:
         """The query for ``list[wanted]``, counted within this one."""
@@ -120,23 +142,23 @@ class Query:
         first, end = _bound(wanted.start), _bound(wanted.stop)
         start = self.start + (first or 0)
         stops = [stop for stop in (self.stop, _shifted(self.start, end)) if stop is not None]
-        return attrs.evolve(self, start=start, stop=min(stops, default=None))
+        return evolved(self, start=start, stop=min(stops, default=None))
 
     def paged(self, size: int) -> Query:
         number = whole_number(size)
         if not number:
             raise ValueError(f"a page holds at least one object, not {size!r}")
-        return attrs.evolve(self, page_size=number)
+        return evolved(self, page_size=number)
 
     def dated(self, since: Any = None, before: Any = None) -> Query:
         """With bounds in time, the narrower where there are some already."""
         query = self
         if since is not None:
-            query = attrs.evolve(query, since=max(timestamp(since, "since"), self.since or 0))
+            query = evolved(query, since=max(timestamp(since, "since"), self.since or 0))
         if before is not None:
             bound = timestamp(before, "before")
             earlier = bound if self.before is None else min(bound, self.before)
-            query = attrs.evolve(query, before=earlier)
+            query = evolved(query, before=earlier)
         return query
 
     # -- asking
@@ -179,6 +201,10 @@ class Query:
                 *self.matching(tombstones),
             ]
         )
+
+
+#: The whole of a list.
+EVERYTHING = Query()
 
 
 def _each_named(verb: str, names: Iterable[Any]) -> Iterator[str]:

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Literal
 
-import attrs
-
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
@@ -38,27 +36,39 @@ class Status(Enum):
     DELETED = auto()
 
 
-@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
 class Contents(Identity):
     """What an object holds, and how much of it was loaded."""
 
-    _status: Status = attrs.field(init=False)
-    _last_modified: int | None = attrs.field(init=False)
+    __slots__ = (
+        "_attempts",
+        "_baseline",
+        "_baseline_permissions",
+        "_coverage",
+        "_data",
+        "_last_modified",
+        "_permissions",
+        "_queued_in",
+        "_replaced",
+        "_status",
+    )
+
+    _status: Status
+    _last_modified: int | None
     # the fields as the server gave them, or as they were given to a new object
-    _baseline: dict[str, Any] = attrs.field(init=False)
+    _baseline: dict[str, Any]
     # how much of the object the baseline is
-    _coverage: Coverage = attrs.field(init=False)
+    _coverage: Coverage
     # the same of permissions: None where they are not known, {} where they are hidden
-    _baseline_permissions: Mapping[str, list[str]] | None = attrs.field(init=False)
+    _baseline_permissions: Mapping[str, list[str]] | None
     # made when first touched: most listed records never are
-    _data: Data | None = attrs.field(init=False)
-    _permissions: Permissions | None = attrs.field(init=False)
+    _data: Data | None
+    _permissions: Permissions | None
     # whether data was assigned as a whole
-    _replaced: bool = attrs.field(init=False)
+    _replaced: bool
     # writes whose answers never came: Attempts
-    _attempts: tuple[Any, ...] | None = attrs.field(init=False)
+    _attempts: tuple[Any, ...] | None
     # the open batch that has a request for this object, if any
-    _queued_in: object | None = attrs.field(init=False)
+    _queued_in: object | None
 
     # -- beginnings
 

@@ -11,8 +11,6 @@ from copy import deepcopy
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-import attrs
-
 from kinto_orm.errors import DeletedError
 from kinto_orm.shown import Shown
 from kinto_orm.state.contents import Contents, Status
@@ -135,7 +133,7 @@ class Document(Shown, Contents):
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {each.name: getattr(self, each.name) for each in attrs.fields(type(self))}
+        state = super().__getstate__()
         state["_queued_in"] = None  # the batch is here, and so is whatever it sends
         return state
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, Unpack, overload
 
-import attrs
-
 from kinto_orm.protocol.ids import quoted
 from kinto_orm.protocol.kinds import Kind
+from kinto_orm.slotted import Slotted
 
 if TYPE_CHECKING:
     from kinto_orm.network.options import Overrides
@@ -24,16 +23,17 @@ class ServerConnection(Protocol):
     def with_options(self, **overrides: Unpack[Overrides]) -> Any: ...
 
 
-@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
-class Identity:
+class Identity(Slotted):
     """What never changes of an object; two with the same class and URL are equal."""
+
+    __slots__ = ("__weakref__", "_connection", "_id", "_parent", "_uri")
 
     kind: ClassVar[Kind]
 
-    _connection: Any = attrs.field(init=False)  # a ServerConnection
-    _id: str = attrs.field(init=False)
-    _parent: Any = attrs.field(init=False)  # the object around this one, None for buckets
-    _uri: str | None = attrs.field(init=False)  # once it was asked for
+    _connection: Any  # a ServerConnection
+    _id: str
+    _parent: Any  # the object around this one, None for buckets
+    _uri: str | None  # once it was asked for
 
     @property
     def id(self) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-import attrs
-
 from kinto_orm.errors import KintoError
 from kinto_orm.exports import exported
 from kinto_orm.protocol.kinds import GROUP
+from kinto_orm.slotted import Slotted
 from kinto_orm.state.comparison import same
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.identity import ServerConnection
@@ -36,8 +35,7 @@ def checked_members(value: Any) -> list[str]:
 
 
 @exported
-@attrs.frozen(eq=False, repr=False)
-class Members(PrincipalSet):
+class Members(Slotted, PrincipalSet):
     """The principals in a group: ``+=``, ``-=``, ``add``, ``discard``, ``remove``, ``in``, ``==``.
 
     Takes a string, an :class:`Account`, or several; a group or ``Everyone``, which Kinto
@@ -45,7 +43,10 @@ class Members(PrincipalSet):
     once each, sent by ``group.save()``. On a reference the first use loads the group.
     """
 
-    _group: Document
+    __slots__ = ("_group",)
+
+    def __init__(self, group: Document) -> None:
+        self._group = group
 
     def _held(self) -> list[str]:
         held = self._group.data.get("members")

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-import attrs
-
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import Kind
+from kinto_orm.slotted import Slotted
 from kinto_orm.state.coverage import WHOLE, Coverage
 from kinto_orm.state.document import Document, Status
 
 D = TypeVar("D", bound=Document)
 
 
-@attrs.frozen(eq=False, repr=False)
-class Place(Generic[D]):
+class Place(Slotted, Generic[D]):
     """Where objects of one kind are on a server: the list that they are in, or would be."""
 
-    connection: Any
-    parent: Document | None
-    item: Any  # the class of the objects
+    __slots__ = ("connection", "item", "parent")
+
+    def __init__(self, connection: Any, parent: Document | None, item: Any) -> None:
+        self.connection = connection
+        self.parent = parent
+        self.item = item  # the class of the objects
 
     @classmethod
     def of(cls, member: D) -> Place[D]:

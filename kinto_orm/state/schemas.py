@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
-import attrs
-
 from kinto_orm.state.document import Document
 from kinto_orm.state.model import Model, is_misfit
 
@@ -81,12 +79,13 @@ class BucketSchemas(Document):
     )
 
 
-@attrs.define(eq=False, repr=False, init=False, getstate_setstate=False)
 class CollectionSchemas(Document):
     """The schemas of a collection and what else it says of its records, as attributes."""
 
+    __slots__ = ("_model",)
+
     # the class that the data of records are instances of, where they are no mappings
-    _model: Model | None = attrs.field(init=False)
+    _model: Model | None
 
     def __new__(cls: type[C], *args: Any, **kwargs: Any) -> C:
         made = super().__new__(cls)
