@@ -12,10 +12,26 @@ from typing import Any, TypeVar
 S = TypeVar("S", bound="Slotted")
 
 
+class _Fields:
+    """The fields of a class as ``attrs.fields()`` gives them, made when somebody asks."""
+
+    def __get__(self, instance: object, owner: type) -> tuple[Any, ...]:
+        import attrs
+
+        slots = {name: attrs.field(init=False) for name in slots_of(owner)}
+        made: tuple[Any, ...] = attrs.fields(attrs.make_class(owner.__name__, slots))
+        return made
+
+
 class Slotted:
-    """An object that pickles as the values of its slots, by their names."""
+    """An object that pickles as the values of its slots, by their names.
+
+    To ``attrs.has()``, ``attrs.fields()`` and ``attrs.asdict()`` it is one of theirs.
+    """
 
     __slots__ = ()
+
+    __attrs_attrs__ = _Fields()
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in slots_of(type(self))}

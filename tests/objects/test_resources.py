@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+import attrs
 import pytest
 
 from kinto_orm import (
@@ -1958,7 +1959,8 @@ def test_the_four_classes_have_one_base(kinto: Connection) -> None:
 
 def test_objects_are_attrs_classes() -> None:
     for kind in (Resource, Bucket, Collection, Group, Record):
-        assert hasattr(kind, "__attrs_attrs__")
+        assert attrs.has(kind)
+        assert "_id" in {field.name for field in attrs.fields(kind)}
 
 
 @pytest.mark.parametrize(
