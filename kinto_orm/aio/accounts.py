@@ -56,7 +56,6 @@ class Account(AccountBase):
         await driver.run(accounts.delete(driver.server, self, if_exists=if_exists))
 
 
-@attrs.frozen(eq=False, repr=False)
 class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc]  # it has no dates
     """The accounts of a server that this user may see, ``kinto.accounts``: administrators see
     all of them, anybody else just their own.
@@ -66,6 +65,8 @@ class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc] 
     ``timestamp``, and no ``delete()``: an account is deleted by its own. Without credentials
     reading it is :class:`Unauthorized`.
     """
+
+    __slots__ = ()
 
     _kind = Account
 

@@ -58,7 +58,6 @@ class Account(AccountBase):
 
 
 @exported
-@attrs.frozen(eq=False, repr=False)
 class Accounts(AccountsBase[Account], LazyList[Account]):
     """The accounts of a server that this user may see, ``kinto.accounts``: administrators see
     all of them, anybody else just their own.
@@ -68,6 +67,8 @@ class Accounts(AccountsBase[Account], LazyList[Account]):
     ``timestamp``, and no ``delete()``: an account is deleted by its own. Without credentials
     reading it is :class:`Unauthorized`.
     """
+
+    __slots__ = ()
 
     _kind = Account
 

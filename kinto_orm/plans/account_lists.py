@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic
 
-import attrs
-
 from kinto_orm.plans import pages
 from kinto_orm.plans.accounts import A, AccountBase, AccountRequest, listed
 from kinto_orm.plans.effects import Steps
@@ -15,6 +13,7 @@ from kinto_orm.plans.once import OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.queries import Query
+from kinto_orm.slotted import evolved
 from kinto_orm.state.made import note_seen, readings_of, seen_in
 
 _HASHED = (
@@ -27,9 +26,10 @@ _UNDATED = (
 )
 
 
-@attrs.frozen(eq=False, repr=False)
 class AccountsBase(ListBase[A], Generic[A]):
     """The accounts that this user may see. Makes no request."""
+
+    __slots__ = ()
 
     _kind: ClassVar[type[AccountBase]]
 
@@ -59,7 +59,7 @@ class AccountsBase(ListBase[A], Generic[A]):
     def _pages(self) -> Pages:
         sort = self.query.sort or self._order
         names = [name.removeprefix("-") for name in sort.split(",")]
-        whole = attrs.evolve(self.query, sort=sort if "id" in names else f"{sort},id")
+        whole = evolved(self.query, sort=sort if "id" in names else f"{sort},id")
         readings, size = readings_of(self.connection), self.connection.page_size
         return OncePages(readings, self.uri, whole, size, dated=False, asking=AccountRequest)
 

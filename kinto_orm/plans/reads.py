@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-import attrs
-
 from kinto_orm.errors import (
     InvalidResponse,
     NotFound,
@@ -16,6 +14,7 @@ from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import checked, error_for, kind_of, object_of
+from kinto_orm.slotted import evolved
 from kinto_orm.state.answers import (
     accept_answer,
     accept_permissions,
@@ -143,7 +142,7 @@ def explained(response: Response) -> Steps[Response]:
         query = request.query
         if kind_of(request.uri) is None:  # a list: of which a row is enough
             query = f"{query}&_limit=1" if query else "_limit=1"
-        reason = yield attrs.evolve(request, method="GET", query=query)
+        reason = yield evolved(request, method="GET", query=query)
         if reason.status == response.status:
             response = reason._replace(request=request)
     return checked(response)

@@ -113,6 +113,21 @@ def test_importing_the_package_imports_nothing_optional() -> None:
     assert imported & OPTIONAL == set()
 
 
+def test_a_program_that_makes_one_request_does_not_import_attrs() -> None:
+    code = """
+import json, sys
+from kinto_orm import Connection, ConnectionFailed
+todo = Connection("http://127.0.0.1:9/v1", retry=0).bucket("home").collection("todo")
+for ask in (todo.refresh, lambda: list(todo.records.filter(done=True)), lambda: todo.create_record({})):
+    try:
+        ask()
+    except ConnectionFailed:
+        pass
+print(json.dumps("attr" in sys.modules))
+"""
+    assert python_says(code) is False
+
+
 #: What is imported later than the package, and a public name that imports it.
 LATER = {
     "drivers.block": None,
