@@ -15,7 +15,6 @@ from kinto_orm.aio.leaf import Leaf
 from kinto_orm.aio.pool import Pool, running_loop
 from kinto_orm.aio.slices import PIECE, Parser
 from kinto_orm.drivers.base import BaseDriver
-from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.drivers.tracebacks import readable
 from kinto_orm.errors import KintoError
 from kinto_orm.network.deadlines import within
@@ -61,9 +60,7 @@ class Driver(BaseDriver[Pool]):
         the result is ``None``.
         """
         __tracebackhide__ = True  # of IPython and pytest
-        dry = self.dry_plan()
-        if dry is not None:
-            steps = rehearsed(steps, dry, document)
+        steps = self.begun(steps, document)
         try:
             if self.transport.deadline is None:
                 return await self._drive(steps)
@@ -75,9 +72,7 @@ class Driver(BaseDriver[Pool]):
     async def run_long(self, steps: Steps[T]) -> T:
         """Run a plan of any length: each of its requests has the whole deadline for itself."""
         __tracebackhide__ = True  # of IPython and pytest
-        dry = self.dry_plan()
-        if dry is not None:
-            steps = rehearsed(steps, dry, None)
+        steps = self.begun(steps)
         try:
             if self.transport.deadline is None:
                 return await self._drive(steps)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kinto_orm.drivers.dry_run import Plan
+from kinto_orm.drivers.dry_run import Plan, Rehearsed
 from kinto_orm.drivers.scopes import any_open, current
 from kinto_orm.network.endpoint import Endpoint
 from kinto_orm.network.transport import Transport
-from kinto_orm.plans.effects import Verb
+from kinto_orm.plans.effects import Steps, Verb
 from kinto_orm.plans.server import Server
+from kinto_orm.state.document import Document
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.block import OpenBlock
 
+T = TypeVar("T")
 E = TypeVar("E", bound=Endpoint)
 
 
@@ -26,6 +28,11 @@ class BaseDriver(Generic[E]):
     def __init__(self, transport: Transport[E], server: Server) -> None:
         self.transport = transport
         self.server = server
+
+    def begun(self, steps: Steps[T], document: Document | None = None) -> Steps[T]:
+        """A plan as it is to be run: in a dry run its writes are collected, and end it."""
+        dry = self.dry_plan()
+        return steps if dry is None else Rehearsed(steps, dry, document)
 
     def queued(self, verb: Verb) -> bool:
         """Queue a verb where a batch of this connection is open; false where none is."""

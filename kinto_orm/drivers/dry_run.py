@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Collected, Effect, Envelope, Steps
@@ -56,41 +56,47 @@ class Plan(Shown, Slotted):
 _changes_in: Callable[[Plan], list[Changes | None]] = attrgetter("_changes")
 
 
-def rehearsed(steps: Steps[T], dry: Plan, document: Document | None) -> Steps[T]:
+class Rehearsed(Generator[Effect, Any, T]):
     """A plan whose writes are collected as those of ``document``; all else it does as before.
 
-    It ends at the first one that it would have sent alone: what follows depends on the answer.
+    It ends, without a result, at the first write that it would have sent alone: what follows
+    depends on the answer. To a driver it is a plan like any other.
     """
-    try:
-        effect = next(steps)
-        while not _collects(dry, effect, document):
-            try:
-                if isinstance(effect, Envelope):
-                    outcome: Any = yield from _rehearsed_envelope(effect, dry)
-                else:
-                    outcome = yield effect
-            except BaseException as error:
-                effect = steps.throw(error)
-            else:
-                effect = steps.send(outcome)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    finally:
-        steps.close()
-    return cast("T", None)
 
+    def __init__(self, steps: Steps[T], dry: Plan, document: Document | None) -> None:
+        self._steps, self._dry, self._document = steps, dry, document
+        # Which parts of the envelope under way are sent, while some of them are collected.
+        self._sent: list[bool] | None = None
 
-def _rehearsed_envelope(envelope: Envelope, dry: Plan) -> Steps[list[Any]]:
-    """Collect the writes, and have the reads made."""
-    pairs = list(zip(envelope.requests, envelope.documents, strict=True))
-    reads = [not _collects(dry, *pair) for pair in pairs]
-    if not any(reads):
-        return [Collected()] * len(pairs)
-    left = [pair for pair, is_read in zip(pairs, reads, strict=True) if is_read]
-    requests, documents = zip(*left, strict=True)
-    answers = iter((yield Envelope(requests, documents)))
-    return [next(answers) if is_read else Collected() for is_read in reads]
+    def send(self, outcome: Any) -> Effect:
+        """Tell the plan what came of an effect; what it wants next that is no write."""
+        if self._sent is not None:
+            answers = iter(outcome)
+            outcome = [next(answers) if sent else Collected() for sent in self._sent]
+            self._sent = None
+        return self._wanted(self._steps.send(outcome))
+
+    def throw(self, *error: Any) -> Effect:
+        """Tell the plan what was raised instead; what it wants next that is no write."""
+        self._sent = None
+        return self._wanted(self._steps.throw(*error))
+
+    def close(self) -> None:
+        self._steps.close()
+
+    def _wanted(self, effect: Effect) -> Effect:
+        while isinstance(effect, Envelope):
+            pairs = list(zip(effect.requests, effect.documents, strict=True))
+            sent = [not _collects(self._dry, *pair) for pair in pairs]
+            if any(sent):
+                left = [pair for pair, is_sent in zip(pairs, sent, strict=True) if is_sent]
+                self._sent = sent
+                return Envelope(*zip(*left, strict=True))
+            effect = self._steps.send([Collected() for _ in pairs])
+        if _collects(self._dry, effect, self._document):
+            self.close()
+            raise StopIteration
+        return effect
 
 
 def _collects(plan: Plan, effect: Effect, document: Document | None) -> bool:

@@ -11,7 +11,6 @@ from types import CoroutineType
 from typing import Any, TypeVar
 
 from kinto_orm.drivers.base import BaseDriver
-from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.drivers.tracebacks import readable
 from kinto_orm.errors import KintoError
 from kinto_orm.network.deadlines import within
@@ -58,9 +57,7 @@ class Driver(BaseDriver[Pool]):
         the result is ``None``.
         """
         __tracebackhide__ = True  # of IPython and pytest
-        dry = self.dry_plan()
-        if dry is not None:
-            steps = rehearsed(steps, dry, document)
+        steps = self.begun(steps, document)
         try:
             if self.transport.deadline is None:
                 return self._drive(steps)
@@ -72,9 +69,7 @@ class Driver(BaseDriver[Pool]):
     def run_long(self, steps: Steps[T]) -> T:
         """Run a plan of any length: each of its requests has the whole deadline for itself."""
         __tracebackhide__ = True
-        dry = self.dry_plan()
-        if dry is not None:
-            steps = rehearsed(steps, dry, None)
+        steps = self.begun(steps)
         try:
             if self.transport.deadline is None:
                 return self._drive(steps)

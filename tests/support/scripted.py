@@ -26,7 +26,6 @@ import pytest
 from kinto_orm import Connection
 from kinto_orm.drivers import read_ahead
 from kinto_orm.drivers.base import BaseDriver
-from kinto_orm.drivers.dry_run import rehearsed
 from kinto_orm.drivers.sync import Driver
 from kinto_orm.network.exchange import Answer, Exchange, head_of
 from kinto_orm.plans.batch import write_all
@@ -180,8 +179,7 @@ class Scripted(BaseDriver[Any]):
     tape: Tape
 
     def run(self, steps: Steps[T], document: Document | None = None) -> T:
-        dry = self.dry_plan()
-        return self._drive(steps if dry is None else rehearsed(steps, dry, document))
+        return self._drive(self.begun(steps, document))
 
     run_long = run
 
