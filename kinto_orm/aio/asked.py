@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Asked(Generic[T]):
-    """An answer that the server may have to be asked for: ``await`` gives it.
+    """An answer that the server, or a file, may have to be asked for: ``await`` gives it.
 
     Nothing is asked before that. Anything else that is done with it is a ``TypeError`` that
     says so: no answer is taken for true by mistake.
@@ -50,10 +50,10 @@ class Asked(Generic[T]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(f"write (await {self._name}).{name}: the server may be asked")
+            raise AttributeError(f"write (await {self._name}).{name}: it may have to be asked for")
 
         def _refuse(self, *_: object) -> NoReturn:
-            raise TypeError(f"write (await {self._name}): the server may be asked for it")
+            raise TypeError(f"write (await {self._name}): it may have to be asked for")
 
         __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = __call__ = _refuse
         __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __int__ = __index__ = _refuse

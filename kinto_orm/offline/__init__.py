@@ -4,6 +4,7 @@ Here belong the file, the driver that answers from it, and the plans of a sync. 
 sends, how versions are merged and how lists are read is decided in ``plans`` and ``state``.
 """
 
-from kinto_orm.offline.mirror import KeptConflict, Mirror, Pending, Report
+from kinto_orm.offline.mirror import Mirror
+from kinto_orm.offline.views import KeptConflict, Pending, Report
 
 __all__ = ["KeptConflict", "Mirror", "Pending", "Report"]

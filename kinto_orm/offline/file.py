@@ -23,16 +23,19 @@ class File:
     """A database of this library's, opened once for each process that uses it.
 
     Every failure is a :class:`MirrorError` that names the file and what is wrong with it.
+    With ``at_once=False`` it is opened when it is first used.
     """
 
-    def __init__(self, path: str | os.PathLike[str], patience: float = PATIENCE) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], patience: float = PATIENCE, at_once: bool = True
+    ) -> None:
         self.path = Path(path)
         self._patience = patience
         self._lock = threading.RLock()
         self._depth = 0
         self._closed = False
         self._process = os.getpid()
-        self._database: sqlite3.Connection | None = self._opened()
+        self._database: sqlite3.Connection | None = self._opened() if at_once else None
 
     def _opened(self) -> sqlite3.Connection:
         with self._errors():
@@ -81,6 +84,11 @@ class File:
                 database.execute("ROLLBACK")
             raise
 
+    def open(self) -> None:
+        """Open the file now, unless it is open."""
+        with self._lock, self._errors():
+            self._current()
+
     def close(self) -> None:
         """Close the file; what is asked of it later is a :class:`MirrorError`."""
         with self._lock:
@@ -124,10 +132,11 @@ class File:
 
     def _current(self) -> sqlite3.Connection:
         if self._process != os.getpid():  # SQLite's connections do not survive a fork
-            self._process, self._depth = os.getpid(), 0
-            self._database = None if self._closed else self._opened()
-        if self._database is None:
+            self._process, self._depth, self._database = os.getpid(), 0, None
+        if self._closed:
             raise MirrorError(f"the mirror {self.path} is closed")
+        if self._database is None:
+            self._database = self._opened()
         return self._database
 
     @contextlib.contextmanager

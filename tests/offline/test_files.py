@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -124,6 +125,7 @@ class TestFaults:
         assert issubclass(MirrorError, KintoError)
         assert issubclass(MirrorError, OSError)
         assert not issubclass(MirrorError, NotLoaded)
+        assert str(pickle.loads(pickle.dumps(MirrorError("closed")))) == "closed"
 
     def test_no_credentials_are_in_the_file(
         self, server: WatchedServer, theirs: Collection, keep: Keep, tmp_path: Path
