@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.block import Block, OpenBlock
-from kinto_orm.drivers.dry_run import Plan, rehearsed
+from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import current
 from kinto_orm.drivers.sync import Driver
 from kinto_orm.errors import BatchError
@@ -87,8 +87,7 @@ class FileDriver(Driver):
         self.readings = Readings()
 
     def run(self, steps: Steps[T], document: Any = None) -> T:
-        dry = self.dry_plan()
-        return self._drive(steps if dry is None else rehearsed(steps, dry, document))
+        return self._drive(self.begun(steps, document))
 
     def run_long(self, steps: Steps[T]) -> T:
         return self.run(steps)

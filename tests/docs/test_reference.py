@@ -23,7 +23,6 @@ MODULES = [
 ]
 #: What lists and plans are, which users hold but need not name.
 HELD = {
-    "kinto_orm.errors.MirrorError",
     "kinto_orm.objects.access.Access",
     "kinto_orm.objects.feeds.ChangeFeed",
     "kinto_orm.objects.history.History",

@@ -14,7 +14,7 @@ from kinto_orm.aio.block import Block
 from kinto_orm.aio.driver import Driver
 from kinto_orm.aio.pool import running_loop
 from kinto_orm.drivers.base import BaseDriver
-from kinto_orm.drivers.dry_run import Plan, rehearsed
+from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import current, leave
 from kinto_orm.offline import driver as blocking
 from kinto_orm.offline.attachments import deliver
@@ -100,8 +100,7 @@ class FileDriver(Driver):
         self.readings = Readings()
 
     async def run(self, steps: Steps[T], document: Any = None) -> T:
-        dry = self.dry_plan()
-        return await self._drive(steps if dry is None else rehearsed(steps, dry, document))
+        return await self._drive(self.begun(steps, document))
 
     async def run_long(self, steps: Steps[T]) -> T:
         return await self.run(steps)
