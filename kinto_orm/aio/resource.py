@@ -137,13 +137,9 @@ class Resource(Document):
         from kinto_orm.plans import patches as explicit_patches
 
         explicit_patches.check_patch(changes)
-        await self._do(
-            "patch",
-            explicit_patches.patch,
-            changes=changes,
-            safe=self._safe(safe),
-            if_match=if_match,
-        )
+        options = {"changes": changes, "safe": self._safe(safe), "if_match": if_match}
+        patch = Verb("patch", self, explicit_patches.patch, options, sends_edits=False)
+        await self._connection._driver.perform(patch)
         return self
 
     def _batch(self, ignore: Ignored, on_conflict: OnConflict) -> Block:

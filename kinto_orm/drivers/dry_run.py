@@ -57,10 +57,11 @@ _changes_in: Callable[[Plan], list[Changes | None]] = attrgetter("_changes")
 
 
 class Rehearsed(Generator[Effect, Any, T]):
-    """A plan whose writes are collected as those of ``document``; all else it does as before.
+    """A plan whose writes are collected; all else it does as before.
 
-    It ends, without a result, at the first write that it would have sent alone: what follows
-    depends on the answer. To a driver it is a plan like any other.
+    A write that is sent alone is shown with the pending edits of ``document``, if that is given.
+    The plan ends, without a result, at the first such write: what follows depends on the answer.
+    To a driver it is a plan like any other.
     """
 
     def __init__(self, steps: Steps[T], dry: Plan, document: Document | None) -> None:
@@ -86,13 +87,16 @@ class Rehearsed(Generator[Effect, Any, T]):
 
     def _wanted(self, effect: Effect) -> Effect:
         while isinstance(effect, Envelope):
-            pairs = list(zip(effect.requests, effect.documents, strict=True))
-            sent = [not _collects(self._dry, *pair) for pair in pairs]
+            parts = list(zip(effect.requests, effect.documents, effect.send_edits, strict=True))
+            sent = [
+                not _collects(self._dry, request, document if send_edits else None)
+                for request, document, send_edits in parts
+            ]
             if any(sent):
-                left = [pair for pair, is_sent in zip(pairs, sent, strict=True) if is_sent]
+                left = [part for part, is_sent in zip(parts, sent, strict=True) if is_sent]
                 self._sent = sent
                 return Envelope(*zip(*left, strict=True))
-            effect = self._steps.send([Collected() for _ in pairs])
+            effect = self._steps.send([Collected() for _ in parts])
         if _collects(self._dry, effect, self._document):
             self.close()
             raise StopIteration

@@ -53,8 +53,8 @@ class Driver(BaseDriver[Pool]):
     def run(self, steps: Steps[T], document: Document | None = None) -> T:
         """Run a plan to its end, and return its result.
 
-        In a dry run it ends at its first write, which is collected as one of ``document``;
-        the result is ``None``.
+        In a dry run it ends at its first write, which is collected, and shown with the pending
+        edits of ``document``; the result is ``None``.
         """
         __tracebackhide__ = True  # of IPython and pytest
         steps = self.begun(steps, document)
@@ -103,7 +103,11 @@ class Driver(BaseDriver[Pool]):
     def perform(self, verb: Verb) -> Any:
         """Run a verb now, or queue it where a batch of this connection is open."""
         __tracebackhide__ = True
-        return None if self.queued(verb) else self.run(verb.steps(ALONE), verb.document)
+        return (
+            None
+            if self.queued(verb)
+            else self.run(verb.steps(ALONE), verb.document if verb.sends_edits else None)
+        )
 
     def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Request):

@@ -14,7 +14,6 @@ from kinto_orm.exports import exported
 from kinto_orm.plans import review as reviewing
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.review import ReviewState
-from kinto_orm.protocol.messages import ALONE
 from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.shown import Shown
 
@@ -232,11 +231,9 @@ class Review(Shown):
             "if_match": if_match,
             "safe": connection.safe,
         }
-        if driver.dry_plan() is None:
-            driver.perform(Verb("review", self.collection, reviewing.step, options))
-        else:
-            # Not as a verb of the collection, whose pending edits the plan would show.
-            driver.run(reviewing.step(ALONE, self.collection, **options))
+        # A dry run shows no pending edits of the collection: a step does not send them.
+        step = Verb("review", self.collection, reviewing.step, options, sends_edits=False)
+        driver.perform(step)
         return self
 
     def _told(self, name: str) -> Any:

@@ -124,7 +124,7 @@ def _begin(kept: Kept, pages: Pages, since: int | None) -> Steps[Response]:
         if response.status == 500:
             response = yield listed
     else:
-        answer, response = yield Envelope([about, listed], [kept.plain, kept.plain])
+        answer, response = yield Envelope([about, listed], [kept.plain] * 2, [False] * 2)
     for one in (response, answer):
         if isinstance(one, Exception):
             raise one

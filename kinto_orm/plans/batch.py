@@ -134,8 +134,10 @@ class Queue:
                 size = (yield from self._server.batch_size()) if len(ready) > 1 else 1
                 for chunk in chunks(ready, size):
                     requests = [one.request for one in chunk if one.request is not None]
+                    documents = [one.document for one in chunk]
+                    send_edits = [one.verb.sends_edits for one in chunk]
                     try:
-                        outcomes = yield Envelope(requests, [one.document for one in chunk])
+                        outcomes = yield Envelope(requests, documents, send_edits)
                     except BaseException as failure:  # each part may have been carried out
                         for operation in chunk:
                             operation.interrupt(failure)

@@ -24,14 +24,21 @@ class Envelope:
     """Several requests that travel together; sent a list with the outcome of each.
 
     An outcome is a :class:`Response` or the exception in its place, and certain: a part
-    that the server rolled back was sent again. ``documents`` are those that they are about.
+    that the server rolled back was sent again. ``documents`` are those that they are about;
+    ``send_edits`` tells of each request whether it sends the pending edits of its document.
     """
 
-    __slots__ = ("documents", "requests")
+    __slots__ = ("documents", "requests", "send_edits")
 
-    def __init__(self, requests: Sequence[Request], documents: Sequence[Document]) -> None:
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        documents: Sequence[Document],
+        send_edits: Sequence[bool],
+    ) -> None:
         self.requests = requests
         self.documents = documents
+        self.send_edits = send_edits
 
 
 class Collected(Exception):
@@ -154,10 +161,11 @@ class Verb:
     """A verb on one object, not begun yet: an effect of its own.
 
     It is run now, or queued where a batch of the caller's is open; a dry run that collects its
-    write ends this verb, and not the plan that asked for it.
+    write ends this verb, and not the plan that asked for it. It shows the document's pending
+    edits with the write, unless the verb has something of its own to send: ``sends_edits``.
     """
 
-    __slots__ = ("document", "name", "options", "plan")
+    __slots__ = ("document", "name", "options", "plan", "sends_edits")
 
     def __init__(
         self,
@@ -165,18 +173,21 @@ class Verb:
         document: Document,
         plan: Callable[..., Steps[Any]],
         options: Mapping[str, Any] | None = None,
+        sends_edits: bool = True,
     ) -> None:
         self.name = name
         self.document = document
         self.plan = plan
         self.options = {} if options is None else options
+        self.sends_edits = sends_edits
 
     def steps(self, carrier: Carrier) -> Steps[Any]:
         return self.plan(carrier, self.document, **self.options)
 
     def asked(self, **options: Any) -> Verb:
         """The same verb with more options."""
-        return Verb(self.name, self.document, self.plan, {**self.options, **options})
+        together = {**self.options, **options}
+        return Verb(self.name, self.document, self.plan, together, self.sends_edits)
 
 
 class Verbs:

@@ -472,6 +472,18 @@ def test_a_dry_run_collects_the_step_and_shows_no_pending_edits(desk: Desk, pg_s
     assert desk.anns.review.status == "work-in-progress"
 
 
+def test_a_dry_run_collects_a_step_of_a_batch_in_its_turn(desk: Desk, pg_server: Any) -> None:
+    desk.edited()
+    desk.anns.data.sort = "title"
+    connection = desk.anns.connection
+    with pg_server.log() as log, connection.dry_run() as plan, connection.batch():
+        desk.anns.create_record({"title": "News"}, id="news")
+        desk.anns.review.request("ready")
+    assert [request.method for request in plan.requests] == ["PUT", "PATCH"]
+    assert "sort" not in repr(plan)
+    assert {request.method for request in log} <= {"GET"}
+
+
 @pytest.mark.parametrize(("who", "verb"), [("anns", "rollback"), ("robs", "approve")])
 def test_a_step_whose_reply_was_lost_was_taken(
     desk: Desk, pg_server: Any, who: str, verb: str

@@ -1496,6 +1496,23 @@ def test_plural_deletes_of_all_kinds_are_batches(kinto: Connection, server_log: 
     assert list(kinto.buckets) == []
 
 
+def test_a_dry_run_shows_no_edits_with_a_write_that_does_not_send_them(
+    kinto: Connection, todo: Collection
+) -> None:
+    record = todo.create_record({"title": "a", "done": False})
+    record.data.title = "pending"
+    with kinto.dry_run() as alone:
+        record.patch(BasicPatch({"done": True}))
+    with kinto.dry_run() as batched, kinto.batch():
+        record.patch(BasicPatch({"done": True}))
+        todo.create_record({"title": "b"}, id="b")
+    assert [request.method for request in alone.requests] == ["PATCH"]
+    assert repr(alone) == f"PATCH {record.uri}"
+    assert [request.method for request in batched.requests] == ["PATCH", "PUT"]
+    assert "pending" not in repr(batched)
+    assert "+ data.title = 'b'" in repr(batched)
+
+
 def test_plural_verbs_take_nothing_but_an_iterable_and_say_how_to_delete_everything(
     kinto: Connection, todo: Collection
 ) -> None:

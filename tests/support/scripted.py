@@ -184,7 +184,11 @@ class Scripted(BaseDriver[Any]):
     run_long = run
 
     def perform(self, verb: Verb) -> Any:
-        return None if self.queued(verb) else self.run(verb.steps(ALONE), verb.document)
+        return (
+            None
+            if self.queued(verb)
+            else self.run(verb.steps(ALONE), verb.document if verb.sends_edits else None)
+        )
 
     def _drive(self, steps: Steps[T]) -> T:
         try:
