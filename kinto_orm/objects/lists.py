@@ -23,8 +23,9 @@ class LazyList(ListBase[T]):
     It gives each object once, whatever is saved meanwhile: what others have saved since the
     first page comes in the end, which takes some more GETs. What is made meanwhile may be
     given, too, but not what this program makes. Making, narrowing or showing a list makes no
-    request. The newest object comes first. See "Filtering",
-    "Sorting" and "Pagination" in Kinto's API reference.
+    request. The newest object comes first. There is no ``len()``, and a list is true even when it
+    is empty: ``count()`` and ``exists()`` ask. See "Filtering", "Sorting" and "Pagination" in
+    Kinto's API reference.
     """
 
     __slots__ = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
 from kinto_orm.shown import Shown
@@ -35,6 +35,20 @@ _ELSEWHERE = {
 
 T = TypeVar("T")
 L = TypeVar("L", bound="ListBase[Any]")
+
+
+class _NoLength(TypeError, AttributeError):
+    """What ``len()`` of a list raises; who looks for ``__len__`` finds that there is none."""
+
+
+class _Length:
+    """In the place of a length that a list does not have."""
+
+    def __get__(self, one: Any, kind: type) -> NoReturn:
+        awaited = "await " if hasattr(kind, "__aiter__") else ""
+        raise _NoLength(
+            f"a list does not know how many there are: {awaited}list.count() asks the server"
+        )
 
 
 class ListBase(Shown, Slotted, ABC, Generic[T]):
@@ -87,7 +101,12 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         """Which list it is, without what of it is wanted."""
         return f"{type(self).__name__} {self.connection.server_url}{self.uri}"
 
+    def __bool__(self) -> bool:
+        # A list is a question to the server: whether the answer is empty, exists() asks.
+        return True
+
     if not TYPE_CHECKING:  # a type checker should still find misspelt names
+        __len__ = _Length()
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):

@@ -13,8 +13,9 @@ from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, Home, set_origin
+from kinto_orm.state.data import Data, set_origin
 from kinto_orm.state.held import current_fields, lend
+from kinto_orm.state.homes import Home
 from kinto_orm.state.identity import Identity, ServerConnection
 from kinto_orm.state.in_step import Instance, catch_up
 from kinto_orm.state.instances import data_of, first_instance, instance_of, put_instance

@@ -12,26 +12,24 @@ meanwhile does not undo an edit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias
+from typing import Any, NoReturn, Protocol
+from weakref import ref
 
 from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
-from kinto_orm.protocol.ids import quoted
 from kinto_orm.shown import Shown
+from kinto_orm.state.homes import NOWHERE, Home, path_to, whose
 from kinto_orm.state.parts import Partial, in_part
 from kinto_orm.state.values import (
     Attributes,
     checked_name,
     kept,
+    no_field,
     not_all_loaded,
     not_asked_for,
     plain,
     thawed,
 )
-
-if TYPE_CHECKING:
-    from kinto_orm.protocol.kinds import Kind
-    from kinto_orm.state.identity import Identity
 
 #: Values that tell by themselves that the field is there, and that nobody can change.
 _GIVEN = ATOMS - {type(None)}
@@ -47,12 +45,6 @@ class Origin(Partial, Protocol):
     def _load_data(self) -> None: ...
 
 
-#: Of which document the data is: its kind, its parent and its id.
-Home: TypeAlias = "tuple[Kind | None, Identity | None, str]"
-
-NOWHERE: Home = (None, None, "")
-
-
 @exported
 class Data(Shown, Attributes, MutableMapping[str, Any]):
     """The fields of one object, without its ``id`` and ``last_modified``.
@@ -64,7 +56,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
-    __slots__ = ("_held", "_origin")
+    __slots__ = ("__weakref__", "_held", "_origin")
 
     #: Two dicts: the fields, and what was loaded. They are the same one until a field is
     #: changed. An object or list that is still the one that was loaded is copied before it is
@@ -91,11 +83,15 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
                 return value
         return Attributes.__getattr__(self, name)
 
+    def _no_field(self, name: str) -> str:
+        return no_field(self._whose(), "", name, self)
+
     def _whose(self) -> str:
-        kind, parent, id = held_by(self)[2:]
-        if kind is None:
-            return "these fields"
-        return f"{parent.uri if parent is not None else ''}/{kind.plural}/{quoted(id)}"
+        return whose(held_by(self)[2:])
+
+    def _path_to(self, inner: Any) -> str | None:
+        path = path_to(inner, fields_in(self))
+        return None if path is None else path.removeprefix(".")
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -265,7 +261,7 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
         return value
     if origin is not None and isinstance(held, dict) and origin._in_part(name):
         raise not_all_loaded(repr(name))
-    return value if type(value) in ATOMS else kept(value, name)
+    return value if type(value) in ATOMS else kept(value, name, ref(data))
 
 
 def changeable(data: Data) -> dict[str, Any]:
@@ -285,7 +281,7 @@ def _given_out(data: Data, name: str) -> Any:
     value = fields_in(data)[name]
     origin = origin_of(data)
     if held_by(data)[1].get(name) is value:
-        fields, own = changeable(data), thawed(value)
+        fields, own = changeable(data), thawed(value, ref(data))
         if fields[name] is value:
             fields[name] = own
         value = fields[name]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import InvalidData, NotLoaded
 from kinto_orm.state.comparison import same
-from kinto_orm.state.data import NOWHERE, Data, Origin, held_by, origin_of, put_held, set_origin
+from kinto_orm.state.data import Data, Origin, held_by, origin_of, put_held, set_origin
+from kinto_orm.state.homes import NOWHERE
 from kinto_orm.state.model import Items, Misfit, Model, read, said, without_own
 from kinto_orm.state.overlay import patched
 from kinto_orm.state.values import thawed

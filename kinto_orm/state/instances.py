@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.state.comparison import same
-from kinto_orm.state.data import NOWHERE, Data, complete, held_by, put_held, set_origin
+from kinto_orm.state.data import Data, complete, held_by, put_held, set_origin
+from kinto_orm.state.homes import NOWHERE
 from kinto_orm.state.in_step import (
     Instance,
     catch_up,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import ItemsView, KeysView, ValuesView
 from typing import Any, NoReturn, Protocol
 
-from kinto_orm.state.values import Fields, not_all_loaded, not_asked_for, thawed
+from kinto_orm.state.values import (
+    Fields,
+    not_all_loaded,
+    not_asked_for,
+    owner_of,
+    put_owner,
+    thawed,
+)
 
 
 class Partial(Protocol):
@@ -106,6 +113,9 @@ def in_part(value: Any, coverage: Partial, path: tuple[str, ...]) -> Any:
     if type(value) is not Fields or not coverage._in_part(*path):
         return value
     part = Part(value)
+    owner = owner_of(value)
+    if owner is not None:
+        put_owner(part, owner)
     _put_coverage(part, coverage)
     _put_path(part, path)
     return part

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import index
-from typing import Any, SupportsIndex
+from typing import Any, Protocol, SupportsIndex, TypeAlias
+from weakref import ref
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
@@ -20,6 +21,20 @@ _NAMED = 12
 
 #: What holds other values, for ``isinstance``.
 _CONTAINER = (*OBJECT, list, tuple)
+
+
+class Outer(Protocol):
+    """Data, as what is inside it knows it: for errors to name."""
+
+    def _whose(self) -> str:
+        """Which document's it is."""
+
+    def _path_to(self, inner: Any) -> str | None:
+        """The way to an object inside it, if it is there."""
+
+
+#: Weak, lest it be a circle: rows that were used are freed at once.
+Owner: TypeAlias = "ref[Outer]"
 
 
 class Attributes:
@@ -34,11 +49,11 @@ class Attributes:
         try:
             return self[name]  # type: ignore[index]
         except KeyError:
-            raise AttributeError(no_field(self._whose(), name, self)) from None
+            raise AttributeError(self._no_field(name)) from None
 
-    def _whose(self) -> str:
-        """What this is, for an error to begin with."""
-        return "this object"
+    def _no_field(self, name: str) -> str:
+        """That there is no such field, in a sentence."""
+        raise NotImplementedError
 
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
@@ -51,17 +66,28 @@ class Attributes:
         try:
             del self[name]
         except KeyError:
-            raise AttributeError(no_field(self._whose(), name, self)) from None
+            raise AttributeError(self._no_field(name)) from None
 
 
 class Fields(Attributes, dict[str, Any]):
     """An object inside the data: a ``dict`` whose items are attributes too."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
+
+    #: The data that it is inside, where that is known.
+    _owner: Owner
+
+    def _no_field(self, name: str) -> str:
+        owner = owner_of(self)
+        data = None if owner is None else owner()
+        path = None if data is None else data._path_to(self)
+        if data is None or path is None:
+            return no_field("this object", "", name, self)
+        return no_field(data._whose(), path, name, self)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if dict.get(self, name, _ABSENT) is not value:
-            super().__setitem__(checked_name(name), kept(value, name))
+            super().__setitem__(checked_name(name), kept(value, name, owner_of(self)))
 
     # dict's own would store what they are given without a look at it.
 
@@ -72,7 +98,7 @@ class Fields(Attributes, dict[str, Any]):
             {
                 checked_name(name): value
                 if dict.get(self, name, _ABSENT) is value
-                else kept(value, name)
+                else kept(value, name, owner_of(self))
                 for name, value in given.items()
             }
         )
@@ -100,22 +126,27 @@ class Fields(Attributes, dict[str, Any]):
 class Elements(list[Any]):
     """A list inside the data: objects in it have attributes, also those that are put in."""
 
-    __slots__ = ()
+    __slots__ = ("_owner",)
+
+    #: See :class:`Fields`.
+    _owner: Owner
 
     def append(self, value: Any) -> None:
-        super().append(kept(value))
+        super().append(kept(value, "", owner_of(self)))
 
     def extend(self, values: Iterable[Any]) -> None:
-        super().extend([kept(value) for value in values])
+        owner = owner_of(self)
+        super().extend([kept(value, "", owner) for value in values])
 
     def insert(self, position: SupportsIndex, value: Any) -> None:
-        super().insert(position, kept(value))
+        super().insert(position, kept(value, "", owner_of(self)))
 
     def __setitem__(self, position: Any, value: Any) -> None:
+        owner = owner_of(self)
         if isinstance(position, slice):
-            super().__setitem__(position, [kept(one) for one in value])
+            super().__setitem__(position, [kept(one, "", owner) for one in value])
         elif self[position] is not value:  # else: it was read, and is put back
-            super().__setitem__(position, kept(value))
+            super().__setitem__(position, kept(value, "", owner))
 
     def __iadd__(self, values: Iterable[Any]) -> Elements:  # type: ignore[misc]
         self.extend(values)
@@ -134,16 +165,35 @@ class Elements(list[Any]):
         return Elements, (list(self),)
 
 
-def no_field(whose: str, name: str, fields: Iterable[str]) -> str:
-    """That there is no such field, and which are the nearest ones, or what there is."""
+put_owner = Fields.__dict__["_owner"].__set__
+_put_owner_of_list = Elements.__dict__["_owner"].__set__
+
+
+def owner_of(inner: Fields | Elements) -> Owner | None:
+    """The data that an object or list is inside, where that is known."""
+    kind = Fields if isinstance(inner, Fields) else Elements
+    try:
+        owner: Owner = kind.__dict__["_owner"].__get__(inner)
+    except AttributeError:
+        return None
+    return owner
+
+
+def no_field(whose: str, path: str, name: str, fields: Iterable[str]) -> str:
+    """That there is no such field, and which are the nearest ones, or what there is.
+
+    ``whose`` is the document, ``path`` leads to the object inside it.
+    """
     from kinto_orm.protocol.misspellings import nearest_names
 
     there = list(fields)
+    begun = f"{path}." if path else ""
+    sentence = f"{whose} has no field {begun + name!r}"
     nearest = nearest_names(name, there)
     if nearest:
-        return f"{whose} has no field {name!r}; the nearest: {', '.join(nearest)}"
+        return f"{sentence}; the nearest: {', '.join(begun + one for one in nearest)}"
     names = ", ".join(there[:_NAMED]) + (" …" if len(there) > _NAMED else "")
-    return f"{whose} has no field {name!r}; it has {names or 'none at all'}"
+    return f"{sentence}; {path or 'it'} has {names or 'none at all'}"
 
 
 def not_asked_for(path: tuple[str, ...]) -> NotLoaded:
@@ -169,35 +219,46 @@ def checked_name(name: Any) -> str:
     return name
 
 
-def kept(value: Any, name: str = "") -> Any:
+def kept(value: Any, name: str = "", owner: Owner | None = None) -> Any:
     """What is stored for a value that a caller gave: of objects and lists, a copy."""
     if type(value) in ATOMS or not isinstance(value, _CONTAINER):
         return value
-    return owned(value, name)
+    return owned(value, name, owner)
 
 
-def owned(value: Any, name: str) -> Any:
+def owned(value: Any, name: str, owner: Owner | None = None) -> Any:
     """:func:`thawed` for what a caller gave, which may contain itself."""
     try:
-        return thawed(value)
+        return thawed(value, owner)
     except RecursionError:
         refuse_first_fault(value, name)
         raise
 
 
-def thawed(value: Any) -> Any:
-    """A copy of JSON that shares nothing with it, as :class:`Fields` and :class:`Elements`."""
+def thawed(value: Any, owner: Owner | None = None) -> Any:
+    """A copy of JSON that shares nothing with it, as :class:`Fields` and :class:`Elements`.
+
+    ``owner`` is the data that it goes into.
+    """
     if type(value) in ATOMS:
         return value
     if isinstance(value, (list, tuple)):
-        return Elements([child if type(child) in ATOMS else thawed(child) for child in value])
+        elements = Elements(
+            [child if type(child) in ATOMS else thawed(child, owner) for child in value]
+        )
+        if owner is not None:
+            _put_owner_of_list(elements, owner)
+        return elements
     if isinstance(value, OBJECT):
-        return Fields(
+        fields = Fields(
             {
-                name: child if type(child) in ATOMS else thawed(child)
+                name: child if type(child) in ATOMS else thawed(child, owner)
                 for name, child in value.items()
             }
         )
+        if owner is not None:
+            put_owner(fields, owner)
+        return fields
     return value
 
 

@@ -361,6 +361,8 @@ def test_accounts_are_listed_without_their_hashes(run: Run, server: WatchedServe
         assert "$2b" not in repr(await kinto.accounts.to_dicts())
         with pytest.raises(TypeError, match="await"):
             "alice" in kinto.accounts  # noqa: B015
+        with pytest.raises(TypeError, match=r"await list\.count\(\) asks the server"):
+            len(kinto.accounts)  # type: ignore[arg-type]
         with pytest.raises(kinto_orm.Forbidden):
             await kinto.accounts.get("bob")
         admin = server.connect("admin")

@@ -414,8 +414,15 @@ def test_a_list_is_true_even_when_it_is_empty(kinto: Connection) -> None:
 def test_a_list_has_no_length_which_would_cost_a_request(
     todo: Collection, server: WatchedServer
 ) -> None:
-    with pytest.raises(TypeError):
-        len(todo.records)  # type: ignore[arg-type]
+    with server.log() as log:
+        for some in (todo.records, todo.records[:2], todo.bucket.groups, todo.connection.accounts):
+            with pytest.raises(TypeError, match=r"list\.count\(\) asks the server") as caught:
+                len(some)  # type: ignore[arg-type]
+            assert "\n" not in str(caught.value)
+            assert not hasattr(some, "__len__")
+            with pytest.raises(TypeError, match="count"):
+                list(reversed(some))  # type: ignore[call-overload]
+    assert log == []
     with server.log() as log:
         list(todo.records)
     assert gets(log) == 1

@@ -78,7 +78,7 @@ MISTAKES: dict[str, tuple[type[Exception], str]] = {
     "kinto.buckets['b'] = bucket": (TypeError, "a list is not assigned to"),
     "del collection.records['r']": (TypeError, r"list\[id\]\.delete\(\)"),
     "collection.records[0]": (TypeError, "lists have no positions"),
-    "len(collection.records)": (TypeError, "len"),
+    "len(collection.records)": (TypeError, r"list\.count\(\) asks the server"),
     # connections
     "kinto.timeout = 5": (AttributeError, r"'timeout'.*with_options"),
     "kinto.retry = 0": (AttributeError, r"'retry'.*with_options"),

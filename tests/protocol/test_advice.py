@@ -21,6 +21,7 @@ from kinto_orm import (
     ConnectionFailed,
     Forbidden,
     MergeError,
+    NotLoaded,
     RecordNotFound,
     Unauthorized,
     ValidationError,
@@ -171,8 +172,54 @@ def test_a_misspelt_field_names_the_object_and_the_nearest_fields(todo: Collecti
         assert str(caught.value) == f"{record.uri} has no field 'pirce'; the nearest: price"
         with pytest.raises(AttributeError, match="it has price, title, author"):
             del one.data.zzz
-        with pytest.raises(AttributeError, match="the nearest: name"):
-            _ = one.data.author.nmae
+
+
+def test_a_misspelt_field_inside_names_the_object_the_path_and_the_nearest(
+    todo: Collection,
+) -> None:
+    fields = {"author": {"name": "Bo", "address": {"city": "Oslo"}}, "lines": [{"price": 3}]}
+    record = todo.create_record({"id": "r", **fields})
+    listed = todo.records.first()
+    assert listed is not None
+    assigned = todo.record("r")
+    assigned.data = fields
+    for one in (record, listed, todo.get_record("r"), assigned, todo.records["r"].refresh()):
+        for line, missing in {
+            "author.nmae": "'author.nmae'; the nearest: author.name",
+            "author.address.ciyt": "'author.address.ciyt'; the nearest: author.address.city",
+            "lines[0].pirce": "'lines[0].pirce'; the nearest: lines[0].price",
+            "author.zzz": "'author.zzz'; author has name, address",
+        }.items():
+            for code in (f"one.data.{line}", f"del one.data.{line}"):
+                with pytest.raises(AttributeError) as caught:
+                    exec(code, {"one": one})
+                assert str(caught.value) == f"{record.uri} has no field {missing}"
+    record.data.author.editor = {"name": "Al"}
+    record.data.author = {**record.data.author, "friend": {"name": "Ed"}}
+    for line in ("author.editor", "author.friend"):
+        with pytest.raises(AttributeError, match=f"{record.uri} has no field '{line}.nmae'"):
+            exec(f"record.data.{line}.nmae", {"record": record})
+    record.save()
+    held = record.data.author
+    other = todo.get_record("r")
+    other.data.author.name = "Cy"
+    other.save()
+    record.refresh()
+    with pytest.raises(AttributeError, match=f"{record.uri} has no field 'author.nmae'"):
+        _ = held.nmae
+    part = todo.records.only("author.name").first()
+    assert part is not None
+    with pytest.raises(NotLoaded):
+        _ = part.data.author.nmae
+    record.data.lines.append({"price": 4})
+    with pytest.raises(AttributeError, match=r"/r has no field 'lines\[1\].pirce'; the nearest: "):
+        _ = record.data.lines[1].pirce
+    removed = record.data.pop("author")
+    with pytest.raises(AttributeError, match="this object has no field 'nmae'; the nearest: name"):
+        _ = removed.nmae
+    kept = todo.get_record("r").data.author  # of which nobody holds the record any more
+    with pytest.raises(AttributeError, match="this object has no field 'nmae'; the nearest: name"):
+        _ = kept.nmae
 
 
 def test_what_lists_are_called_elsewhere_is_told_in_the_words_of_this_library(
