@@ -26,6 +26,7 @@ from kinto_orm.plans.effects import (
     Envelope,
     Exclusive,
     Fetch,
+    Lock,
     Offload,
     Over,
     Sleep,
@@ -39,6 +40,9 @@ from kinto_orm.protocol.messages import ALONE, Request
 from kinto_orm.state.document import Document
 
 T = TypeVar("T")
+
+#: How long a task waits before it looks again whether a lock of threads is free, in seconds.
+MOMENT = 0.02
 
 
 class Driver(BaseDriver[Pool]):
@@ -121,6 +125,8 @@ class Driver(BaseDriver[Pool]):
         if isinstance(effect, Envelope):
             return await self._drive(self.transport.send_envelope(effect.requests))
         if isinstance(effect, Exclusive):
+            if effect.lock is not None:
+                return await self._with_lock(effect.steps, effect.lock)
             return await self._alone(effect.steps)
         if isinstance(effect, Verb):
             return await self.perform(effect)
@@ -156,6 +162,15 @@ class Driver(BaseDriver[Pool]):
                 return await self._drive(steps)
             finally:
                 self._asks = None
+
+    async def _with_lock(self, steps: Steps[T], lock: Lock) -> T:
+        """Run a plan under a lock that threads and the tasks of other loops share."""
+        while not lock.acquire(blocking=False):  # to wait for it would block this loop's tasks
+            await anyio.sleep(MOMENT)
+        try:
+            return await self._drive(steps)
+        finally:
+            lock.release()
 
     async def _run_all(self, verbs: Verbs) -> int:
         block = self.open_block()

@@ -57,6 +57,9 @@ class Group(WithMembers, Resource):
 
         return Asked("group.principal", lambda: driver.run(steps()), steps)
 
+    def _as_principal(self) -> str:
+        return self.principal.at_once()
+
     @property
     def history(self) -> History:
         """The changes of this group, newest first; see :class:`History`."""

@@ -119,8 +119,12 @@ class Driver(BaseDriver[Pool]):
         if isinstance(effect, Envelope):
             return self._drive(self.transport.send_envelope(effect.requests))
         if isinstance(effect, Exclusive):
-            with self._only_one():
+            lock = self._only_one() if effect.lock is None else effect.lock
+            lock.acquire()
+            try:
                 return self._drive(effect.steps)
+            finally:
+                lock.release()
         if isinstance(effect, Verb):
             return self.perform(effect)
         if isinstance(effect, Verbs):

@@ -22,7 +22,7 @@ from requests.auth import AuthBase
 from kinto_orm.errors import CapabilityMissing, KintoError, TransportError
 from kinto_orm.exports import exported
 from kinto_orm.network.auth import BearerTokenAuth, ServerAuth
-from kinto_orm.plans.effects import Offload, Sleep, Steps
+from kinto_orm.plans.effects import Exclusive, Offload, Steps
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.replies import error_for
 
@@ -74,21 +74,22 @@ class BrowserOAuth(ServerAuth):
         if signer is not None:
             return signer
         since = time.monotonic()
-        # Asked for again and again, since a task that waits for a lock must not block others.
-        while not self._lock.acquire(blocking=False):
-            yield Sleep(0.02)
-        try:
-            if server_url not in self._signers:
-                if self._failure is not None and self._failure[0] >= since:
-                    raise copy(self._failure[1])  # of the page that this one waited for
-                try:
-                    self._signers[server_url] = yield from self._log_in(server_url, ask)
-                except KintoError as error:
-                    self._failure = time.monotonic(), error
-                    raise
-            return self._signers[server_url]
-        finally:
-            self._lock.release()
+        made: AuthBase = yield Exclusive(self._log_in_once(server_url, ask, since), self._lock)
+        return made
+
+    def _log_in_once(
+        self, server_url: str, ask: Callable[[Request], Steps[Response]], since: float
+    ) -> Steps[AuthBase]:
+        """Log in, unless that was done, or failed, while this one waited for its turn."""
+        if server_url not in self._signers:
+            if self._failure is not None and self._failure[0] >= since:
+                raise copy(self._failure[1])  # of the page that this one waited for
+            try:
+                self._signers[server_url] = yield from self._log_in(server_url, ask)
+            except KintoError as error:
+                self._failure = time.monotonic(), error
+                raise
+        return self._signers[server_url]
 
     def _log_in(
         self, server_url: str, ask: Callable[[Request], Steps[Response]]

@@ -109,16 +109,26 @@ class Together:
         self.at_once = at_once
 
 
+class Lock(Protocol):
+    """A lock that threads share: a ``threading.Lock``."""
+
+    def acquire(self, blocking: bool = True) -> bool: ...
+    def release(self) -> None: ...
+
+
 class Exclusive:
-    """A plan that only one thread or task of a connection runs at a time; sent its result.
+    """A plan that only one thread or task runs at a time; sent its result.
 
     It asks for what all of them need just once. Those that come later wait, then look again.
+    They are those of the connection, or with ``lock`` all that run a plan under this lock,
+    over whichever connection.
     """
 
-    __slots__ = ("steps",)
+    __slots__ = ("lock", "steps")
 
-    def __init__(self, steps: Steps[Any]) -> None:
+    def __init__(self, steps: Steps[Any], lock: Lock | None = None) -> None:
         self.steps = steps
+        self.lock = lock
 
 
 class Offload:

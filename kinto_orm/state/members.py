@@ -12,7 +12,7 @@ from kinto_orm.slotted import Slotted
 from kinto_orm.state.comparison import same
 from kinto_orm.state.document import Document, Status
 from kinto_orm.state.identity import ServerConnection
-from kinto_orm.state.principals import Everyone, PrincipalSet, principals
+from kinto_orm.state.principals import Everyone, Grantee, PrincipalSet, principals
 
 
 def checked_members(value: Any) -> list[str]:
@@ -91,7 +91,7 @@ class Members(Slotted, PrincipalSet):
             data["members"] = members
 
 
-class WithMembers(Document):
+class WithMembers(Grantee, Document):
     """A document whose field ``members`` is a set of principals."""
 
     __slots__ = ()

@@ -23,6 +23,22 @@ Everyone = "system.Everyone"
 Authenticated = "system.Authenticated"
 
 
+class Grantee:
+    """Something of a server's that permissions can be given to: a group."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def principal(self) -> Any: ...
+
+    def _as_principal(self) -> str:
+        """The principal as it is known here, where nobody can await an answer."""
+        named: str = self.principal
+        return named
+
+
 def principals(value: Any) -> list[str]:
     """The principals that ``value`` stands for, in order and once each.
 
@@ -33,10 +49,9 @@ def principals(value: Any) -> list[str]:
         if not value.strip() or "\0" in value:
             raise ValueError(f"{value!r} cannot be a principal")
         return [value]
+    if isinstance(value, Grantee):
+        return [value._as_principal()]
     named = getattr(value, "principal", None)
-    at_once = getattr(named, "at_once", None)
-    if at_once is not None:  # what is awaited, as the server may have to be asked for it
-        named = at_once()
     if isinstance(named, str):
         return [named]
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):

@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import anyio
 import pytest
 import requests
 
+import kinto_orm.aio
 from kinto_orm import BrowserOAuth, CapabilityMissing, Connection, KintoError, TransportError
 from support.loopback import Answer, Loopback, Received, loopback
 from support.servers import WatchedServer
@@ -162,6 +164,42 @@ def test_one_page_is_opened_for_sixteen_threads_and_for_all_that_share_the_login
         with ThreadPoolExecutor(16) as pool:
             assert list(pool.map(ask, range(16))) == [True] * 16
         kinto.with_options(retry=0).bucket("default").refresh()
+    assert len(browser.opened) == 1
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_tasks_and_threads_wait_for_the_same_page_and_other_tasks_run_on(
+    openid_server: WatchedServer, use: Callable[[Browser], Browser], loop: str
+) -> None:
+    ran_on = threading.Event()
+    in_time: list[bool] = []
+    browser = use(Browser(before=lambda page: in_time.append(ran_on.wait(10))))
+    login = BrowserOAuth()
+    found: list[bool] = []
+
+    async def ask(kinto: kinto_orm.aio.Connection) -> None:
+        found.append(await kinto.bucket("default").exists())
+
+    async def main() -> None:
+        async with (
+            kinto_orm.aio.Connection(openid_server.url, login) as kinto,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(4):
+                group.start_soon(ask, kinto)
+                group.start_soon(ask, kinto.with_options(retry=0))
+            while not browser.opened:
+                await anyio.sleep(0)
+            for _ in range(20):
+                await anyio.sleep(0.01)
+            ran_on.set()
+
+    with Connection(openid_server.url, login) as kinto, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: kinto.bucket("default").exists())
+        anyio.run(main, backend=loop)
+        assert asked.result()
+    assert in_time == [True]
+    assert found == [True] * 8
     assert len(browser.opened) == 1
 
 
