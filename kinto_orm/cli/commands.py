@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kinto_orm.cli import manifests, moving, reading, reviewing, serving, writing
+from kinto_orm.cli import manifests, mirrors, moving, reading, reviewing, serving, writing
 from kinto_orm.cli.options import Group
 from kinto_orm.version import __version__
 
@@ -21,6 +21,6 @@ def kinto_orm() -> None:
     """
 
 
-for module in (reading, writing, moving, manifests, reviewing, serving):
+for module in (reading, writing, moving, mirrors, manifests, reviewing, serving):
     for command in module.COMMANDS:
         kinto_orm.add_command(command)

@@ -5,6 +5,7 @@ sends, how versions are merged and how lists are read is decided in ``plans`` an
 """
 
 from kinto_orm.offline.mirror import Mirror
+from kinto_orm.offline.status import Status
 from kinto_orm.offline.views import KeptConflict, Pending, Report
 
-__all__ = ["KeptConflict", "Mirror", "Pending", "Report"]
+__all__ = ["KeptConflict", "Mirror", "Pending", "Report", "Status"]

@@ -105,18 +105,15 @@ class MirrorBase(Generic[C]):
         """One collection, or all that are kept."""
         return list(self._kept.values()) if collection is None else [self._found(collection)]
 
-    def _recorded(self, connection: Any) -> list[Wanted]:
+    def _recorded(self, connection: Any, uri: str | None) -> list[Wanted]:
         """What the file keeps of the server of a connection, as it was kept last."""
         found = []
-        for server, uri, wanted in recorded(self._file):
-            if server == connection.server_url:
-                _, _, bucket, _, collection = map(unquote, uri.split("/"))
+        for server, place, wanted in recorded(self._file):
+            if server == connection.server_url and uri in (None, place):
+                _, _, bucket, _, collection = map(unquote, place.split("/"))
                 remote = connection.bucket(bucket).collection(collection)
                 found.append(attrs.evolve(wanted, collection=remote))
         return found
-
-    def _urls(self) -> list[str]:
-        return [f"{server}{uri}" for server, uri, _ in recorded(self._file)]
 
     def _forget(self, kept: Kept) -> None:
         with self._file.writing() as database:

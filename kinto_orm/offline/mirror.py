@@ -19,6 +19,7 @@ from kinto_orm.offline.connection import MirrorConnection
 from kinto_orm.offline.driver import FileDriver, MirrorBlock, MirrorDriver
 from kinto_orm.offline.file import File
 from kinto_orm.offline.kept import Kept, Wanted
+from kinto_orm.offline.status import Status, status
 from kinto_orm.offline.syncing import check_arguments, stale, sync_each
 from kinto_orm.offline.verified import seed
 from kinto_orm.offline.views import KeptConflict, Pending, Report
@@ -27,6 +28,7 @@ from kinto_orm.plans.operations import Ignored
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.block import Block
+    from kinto_orm.objects.connection import Connection
     from kinto_orm.objects.records import Records
 
 logger = logging.getLogger("kinto_orm")
@@ -78,17 +80,18 @@ class Mirror(MirrorBase[Collection[Any]]):
         driver = FileDriver(kept, self._driver)
         return self._settled(kept, MirrorConnection(kept.remote.connection, driver))
 
-    def keep_again(self, connection: Any) -> list[Collection[Any]]:
+    def keep_again(self, connection: Connection, uri: str | None = None) -> list[Collection[Any]]:
         """Keep all that the file has of the server of a connection, each as it was kept last.
 
-        Parts, indexes, folders and whom to trust are in the file; classes are not. No request.
+        With ``uri`` only that collection. Parts, indexes, folders and whom to trust are in the
+        file; classes are not. No request.
         """
-        return [self._keep(wanted) for wanted in self._recorded(connection)]
+        return [self._keep(wanted) for wanted in self._recorded(connection, uri)]
 
     @property
-    def urls(self) -> list[str]:
-        """The URLs of the collections that are in the file, whoever kept them. No request."""
-        return self._urls()
+    def status(self) -> list[Status]:
+        """What the file holds of each collection, whoever kept it. No request."""
+        return status(self._file)
 
     def forget(self, collection: Collection[Any]) -> None:
         """Drop a collection from the file, with all edits that were not sent."""

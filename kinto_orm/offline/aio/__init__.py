@@ -6,5 +6,6 @@ Whatever waits for the network or for the file is awaited, and the loop waits fo
 
 from kinto_orm.offline.aio.mirror import Mirror
 from kinto_orm.offline.aio.views import KeptConflict, Pending, Report
+from kinto_orm.offline.status import Status
 
-__all__ = ["KeptConflict", "Mirror", "Pending", "Report"]
+__all__ = ["KeptConflict", "Mirror", "Pending", "Report", "Status"]

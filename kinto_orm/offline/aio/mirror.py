@@ -23,6 +23,7 @@ from kinto_orm.offline.aio.views import KeptConflict, Pending, Report, conflicts
 from kinto_orm.offline.base import MirrorBase
 from kinto_orm.offline.file import File
 from kinto_orm.offline.kept import Kept, Wanted
+from kinto_orm.offline.status import Status, status
 from kinto_orm.offline.syncing import check_arguments, stale, sync_each
 from kinto_orm.offline.verified import seed
 from kinto_orm.plans.conflicts import OnConflict
@@ -30,6 +31,7 @@ from kinto_orm.plans.operations import Ignored
 
 if TYPE_CHECKING:
     from kinto_orm.aio.block import Block
+    from kinto_orm.aio.connection import Connection
     from kinto_orm.aio.records import Records
 
 logger = logging.getLogger("kinto_orm")
@@ -81,18 +83,21 @@ class Mirror(MirrorBase[Collection[Any]]):
         driver = FileDriver(kept, self._driver)
         return self._settled(kept, MirrorConnection(kept.remote.connection, driver))
 
-    async def keep_again(self, connection: Any) -> list[Collection[Any]]:
+    async def keep_again(
+        self, connection: Connection, uri: str | None = None
+    ) -> list[Collection[Any]]:
         """Keep all that the file has of the server of a connection, each as it was kept last.
 
-        Parts, indexes, folders and whom to trust are in the file; classes are not. No request.
+        With ``uri`` only that collection. Parts, indexes, folders and whom to trust are in the
+        file; classes are not. No request.
         """
-        found = await self._driver.offload(partial(self._recorded, connection))
+        found = await self._driver.offload(partial(self._recorded, connection, uri))
         return [await self._keep(wanted) for wanted in found]
 
     @property
-    def urls(self) -> Asked[list[str]]:
-        """The URLs of the collections that are in the file, whoever kept them. No request."""
-        return Asked("mirror.urls", partial(self._driver.offload, self._urls))
+    def status(self) -> Asked[list[Status]]:
+        """What the file holds of each collection, whoever kept it. No request."""
+        return Asked("mirror.status", partial(self._driver.offload, partial(status, self._file)))
 
     async def forget(self, collection: Collection[Any]) -> None:
         """Drop a collection from the file, with all edits that were not sent."""
