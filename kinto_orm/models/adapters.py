@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +12,16 @@ import msgspec
 
 from kinto_orm.models import names
 from kinto_orm.models.shapes import is_fielded, is_pydantic, shape_of, written
-from kinto_orm.models.types import Faults, faults_in, is_unsteady, pydantic_is_unsteady
+from kinto_orm.models.types import (
+    Faults,
+    faults_in,
+    is_unsteady,
+    pydantic_is_unsteady,
+    refuse_secrets,
+    serialized_by_pydantic,
+)
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.filters import Exactly
 from kinto_orm.state.model import Items, Misfit
 from kinto_orm.state.values import plain
 
@@ -20,12 +29,16 @@ _AT = re.compile(r" - at `\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _REQUIRED = re.compile(r"Object missing required field `(?P<name>.*)`\Z", re.DOTALL)
 
 
-def model_of(cls: type) -> Adapter:
-    """How instances of a class are stored. ``TypeError`` for a class that cannot be."""
-    if isinstance(cls, type):
-        if is_pydantic(cls):
+def model_of(cls: Any) -> Adapter:
+    """How instances of a class are stored. ``TypeError`` for a class that cannot be.
+
+    A generic class may have its arguments: ``Box[int]``.
+    """
+    bare = typing.get_origin(cls) or cls
+    if isinstance(bare, type):
+        if is_pydantic(bare):
             return PydanticAdapter(cls)
-        if is_fielded(cls):
+        if is_fielded(bare):
             return MsgspecAdapter(cls)
     raise TypeError(
         "typed() takes an attrs class, a dataclass, a msgspec.Struct or a pydantic model, "
@@ -36,12 +49,23 @@ def model_of(cls: type) -> Adapter:
 class Adapter(ABC):
     """How instances of one class are read from JSON, and written as JSON."""
 
-    def __init__(self, cls: type) -> None:
-        shape = shape_of(cls)
-        if shape is None or shape.array_like:
+    def __init__(self, cls: Any) -> None:
+        self.cls: type = typing.get_origin(cls) or cls
+        self._whole = cls  #: with the arguments of a generic class
+        shape = shape_of(self.cls)
+        if shape is None or shape.array_like or shape.root:
             raise TypeError(f"instances of {cls.__name__} are no objects with fields in JSON")
-        self.cls = cls
-        self.attributes: Mapping[str, str] = {stored: name for name, stored in shape.fields}
+        stored_as = dict(shape.fields)
+        #: Where a class renames its fields: under which names it has the id and the timestamp.
+        self.renamed = {
+            name: stored_as[name]
+            for name in ("id", "last_modified")
+            if name in stored_as and name not in stored_as.values()
+        }
+        self.attributes: Mapping[str, str] = {
+            **{stored: name for name, stored in shape.fields},
+            **{name: name for name in self.renamed},
+        }
         self.own: Mapping[str, str] = {
             name: self.attributes[name]
             for name in ("id", "last_modified")
@@ -49,33 +73,45 @@ class Adapter(ABC):
         }
         self.eager = False
 
-    def __reduce__(self) -> tuple[Callable[[type], Adapter], tuple[type]]:
-        return model_of, (self.cls,)
+    def __reduce__(self) -> tuple[Callable[[Any], Adapter], tuple[Any]]:
+        return model_of, (self._whole,)
 
     def __deepcopy__(self, memo: object) -> Adapter:
         return self
 
-    @abstractmethod
     def read(self, fields: Mapping[str, Any]) -> Any:
         """An instance, which shares nothing with the fields. Raises :class:`Misfit`."""
+        if self.renamed:
+            fields = dict(fields)
+            for name, stored in self.renamed.items():
+                fields.pop(stored, None)
+                if name in fields:
+                    fields[stored] = fields.pop(name)
+        return self._read(fields)
+
+    @abstractmethod
+    def _read(self, fields: Mapping[str, Any]) -> Any: ...
 
     def write(self, instance: Any, items: Items | None = None) -> dict[str, Any]:
         """All fields of an instance as JSON; ``items`` takes in the instances in its lists."""
         fields: dict[str, Any] = written(instance, items)
+        for name, stored in self.renamed.items():
+            if stored in fields:
+                fields[name] = fields.pop(stored)
         return fields
 
     # -- what queries say
 
     def named(self, wanted: tuple[str, ...], *, verb: str) -> tuple[str, ...]:
         """Under which names attributes are stored, for a verb that takes names."""
-        return tuple(names.stored(self.cls, name, verb) for name in wanted)
+        return tuple(names.stored(self._whole, name, verb) for name in wanted)
 
-    def asked(self, wanted: Mapping[str, Any], *, bounded: bool) -> dict[str, Any]:
+    def asked(self, wanted: Mapping[str, Any], *, bounded: bool) -> dict[Exactly, Any]:
         """Filters by attributes, as filters by the fields under which they are stored.
 
         ``bounded``: what is compared is to be there, and of the same kind.
         """
-        found = dict(names.asked(self.cls, name, value) for name, value in wanted.items())
+        found = dict(names.asked(self._whole, name, value) for name, value in wanted.items())
         if bounded:
             for name, value in list(found.items()):
                 for bound, limit in names.bounds(name, value):
@@ -84,22 +120,24 @@ class Adapter(ABC):
 
     def to_set(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Attributes and their values, as fields and theirs."""
-        return dict(names.to_set(self.cls, name, value) for name, value in given.items())
+        return dict(names.to_set(self._whole, name, value) for name, value in given.items())
 
 
 class MsgspecAdapter(Adapter):
     """attrs classes, dataclasses and Structs, which msgspec reads."""
 
-    def __init__(self, cls: type) -> None:
-        super().__init__(cls)
+    def __init__(self, cls: Any) -> None:
         try:
+            super().__init__(cls)
             msgspec.json.Decoder(cls)
             info = msgspec.inspect.type_info(cls)
         except NameError as error:
             raise TypeError(
                 f"the annotations of {cls.__name__} cannot be read: {error}; classes have to be "
-                "where their module can see them"
+                "where their module can see them, not inside a function"
             ) from None
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__} cannot be stored: {error}") from None
         found = Faults()
         faults_in(info, cls.__name__, found)
         if found.refused:
@@ -107,11 +145,11 @@ class MsgspecAdapter(Adapter):
         self._copies = found.anything
         self.eager = found.lists_of_objects or is_unsteady(cls)
 
-    def read(self, fields: Mapping[str, Any]) -> Any:
+    def _read(self, fields: Mapping[str, Any]) -> Any:
         if self._copies:
             fields = plain(fields)
         try:
-            return msgspec.convert(fields, self.cls)
+            return msgspec.convert(fields, self._whole)
         except msgspec.ValidationError as error:
             raise _misfit(str(error)) from None
 
@@ -130,19 +168,36 @@ def _misfit(text: str) -> Misfit:
 class PydanticAdapter(Adapter):
     """Models of pydantic, which reads them itself."""
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: Any) -> None:
+        import pydantic
+
+        try:
+            cls.model_rebuild()
+        except pydantic.errors.PydanticUndefinedAnnotation as error:
+            raise TypeError(f"the annotations of {cls.__name__} cannot be read: {error}") from None
         super().__init__(cls)
+        refuse_secrets(cls)
         self.eager = pydantic_is_unsteady(cls)
-        how: Any = cls.__pydantic_decorators__  # type: ignore[attr-defined]
-        self._serializes = bool(how.field_serializers or how.model_serializers)
+        self._serialized = serialized_by_pydantic(cls)
 
     def write(self, instance: Any, items: Items | None = None) -> dict[str, Any]:
-        if self._serializes:
-            fields: dict[str, Any] = instance.model_dump(mode="json", by_alias=True)
-            return fields
-        return super().write(instance, items)
+        if self._serialized is None:
+            return self._dumped(instance, None)
+        fields = super().write(instance, items)
+        if self._serialized:
+            fields.update(self._dumped(instance, self._serialized))
+        return fields
 
-    def read(self, fields: Mapping[str, Any]) -> Any:
+    def _dumped(self, instance: Any, names: set[str] | None) -> dict[str, Any]:
+        try:
+            made: dict[str, Any] = instance.model_dump(
+                mode="json", by_alias=True, include=names, warnings=False
+            )
+        except ValueError as error:
+            raise ValueError(f"a {self.cls.__name__} cannot be written as JSON: {error}") from None
+        return made
+
+    def _read(self, fields: Mapping[str, Any]) -> Any:
         import pydantic
 
         cls: Any = self.cls

@@ -8,6 +8,7 @@ from msgspec import inspect
 
 from kinto_orm.models.adapters import model_of
 from kinto_orm.models.shapes import is_pydantic, written
+from kinto_orm.models.types import serialized_by_pydantic
 
 #: Fields that are the server's: it checks the others only.
 _NOT_CHECKED = ("id", "last_modified")
@@ -35,25 +36,41 @@ _BOUNDS = {
 }
 
 
-def json_schema(cls: type) -> dict[str, Any]:
+def json_schema(cls: Any) -> dict[str, Any]:
     """The JSON schema (Draft 7) of a class that ``Collection.typed`` takes, for
     ``collection.schema``.
 
     A server that has the capability ``schema`` then refuses what is no such instance, whoever
     writes it. ``id`` and ``last_modified`` are not in it. Raises ``TypeError`` for any other class.
     """
-    model_of(cls)
+    model = model_of(cls)
     if is_pydantic(cls):
-        made: dict[str, Any] = cls.model_json_schema(by_alias=True)  # type: ignore[attr-defined]
-        schema: dict[str, Any] = _draft_7(made)
+        schema: dict[str, Any] = _draft_7(_of_pydantic(cls))
     else:
         schema = _Schemas().whole(inspect.type_info(cls))
-    for name in _NOT_CHECKED:
+    for name in (*_NOT_CHECKED, *model.renamed.values()):
         schema["properties"].pop(name, None)
         if name in schema.get("required", ()):
             schema["required"].remove(name)
     # A server checks the schema itself by Draft 7, and records by the latest unless it is named.
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def _of_pydantic(cls: Any) -> dict[str, Any]:
+    """What pydantic says that it takes, in the form in which its serializers write it."""
+    taken: dict[str, Any] = cls.model_json_schema(by_alias=True)
+    if serialized_by_pydantic(cls) == set():
+        return taken
+    written: dict[str, Any] = cls.model_json_schema(by_alias=True, mode="serialization")
+    pairs = [(written, taken)]
+    for name, definition in written.get("$defs", {}).items():
+        pairs.append((definition, taken.get("$defs", {}).get(name, {})))
+    for one, other in pairs:
+        if "properties" in one and "properties" in other:
+            known = other["properties"]
+            one["properties"] = {name: one["properties"].get(name, known[name]) for name in known}
+            one["required"] = other.get("required", [])
+    return written
 
 
 class _Schemas:
@@ -112,6 +129,9 @@ class _Schemas:
         return self._names[cls]
 
     def _object(self, info: Any) -> dict[str, Any]:
+        if isinstance(info, inspect.NamedTupleType):
+            items = [self._of(field.type) for field in info.fields]
+            return {"type": "array", "items": items, "minItems": len(items), "maxItems": len(items)}
         if getattr(info, "array_like", False):
             tag = [] if info.tag is None else [{"enum": [info.tag]}]
             items = [*tag, *(self._of(field.type) for field in info.fields)]

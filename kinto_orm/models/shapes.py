@@ -28,14 +28,19 @@ class Shape:
     #: Defaults that are not stored.
     omitted: Mapping[str, Any] = attrs.field(factory=dict)
     array_like: bool = False
+    root: bool = False  #: whether it is in JSON what its one field is
 
 
 @lru_cache(maxsize=1000)
 def shape_of(cls: Any) -> Shape | None:
     """The shape of a class; ``None`` for what is no class of fields."""
     if is_pydantic(cls):
-        fields = cls.model_fields.items()
-        return Shape(tuple((name, pydantic_name(name, field)) for name, field in fields))
+        fields = tuple(
+            (name, pydantic_name(name, field))
+            for name, field in cls.model_fields.items()
+            if not field.exclude
+        )
+        return Shape(fields, root=bool(cls.__pydantic_root_model__))
     if not is_fielded(cls):
         return None
     info: Any = msgspec.inspect.type_info(cls)
@@ -103,6 +108,8 @@ def _instance(value: Any, shape: Shape, items: Items | None) -> Any:
     extra = getattr(value, "__pydantic_extra__", None)
     if extra:
         fields.update({name: written(one, items) for name, one in extra.items()})
+    if shape.root:
+        return fields["root"]
     if shape.array_like:
         return [*(tag for _, tag in shape.tag), *(fields[stored] for _, stored in shape.fields)]
     return fields
@@ -145,6 +152,8 @@ def _other(value: Any) -> Any:
         made = msgspec.to_builtins(value)
     except (TypeError, ValueError):
         made = value
+    if hasattr(value, "get_secret_value"):
+        return value  # refused: pydantic would write asterisks in its place
     if made is value and type(value).__module__.split(".")[0] in ("pydantic", "pydantic_core"):
         import pydantic_core
 

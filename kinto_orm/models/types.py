@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -94,8 +95,65 @@ def pydantic_is_unsteady(cls: type) -> bool:
 
 
 def _may_hold_others(annotation: Any) -> bool:
-    """Whether a type is more than one of JSON's plain ones, or a choice of such."""
-    arguments = getattr(annotation, "__args__", ())
-    if arguments:
-        return any(_may_hold_others(one) for one in arguments)
-    return isinstance(annotation, type) and hasattr(annotation, "model_fields")
+    """Whether a value of that type may hold instances of models."""
+    return any(hasattr(one, "model_fields") for one in _kinds_in(annotation))
+
+
+def serialized_by_pydantic(cls: type) -> set[str] | None:
+    """The fields of a model that have serializers of their own, at any depth; ``None`` for all.
+
+    Bytes count: pydantic can be told how to write them.
+    """
+    schema: Any = cls.__pydantic_core_schema__  # type: ignore[attr-defined]
+    shared = {one["ref"]: one for one in schema.get("definitions", ())}
+    while "fields" not in schema:
+        if "serialization" in schema:
+            return None
+        schema = shared[schema["schema_ref"]] if "schema_ref" in schema else schema["schema"]
+    return {
+        name for name, field in schema["fields"].items() if _is_serialized(field, shared, set())
+    }
+
+
+def _is_serialized(schema: Any, shared: dict[str, Any], seen: set[str]) -> bool:
+    if isinstance(schema, (list, tuple)):
+        return any(_is_serialized(one, shared, seen) for one in schema)
+    if not isinstance(schema, dict):
+        return False
+    if "serialization" in schema or schema.get("type") == "bytes":
+        return True
+    ref = schema.get("schema_ref")
+    if ref in shared and ref not in seen:
+        seen.add(ref)
+        if _is_serialized(shared[ref], shared, seen):
+            return True
+    return any(_is_serialized(one, shared, seen) for one in schema.values())
+
+
+def refuse_secrets(cls: Any, seen: set[type] | None = None) -> None:
+    """Raise ``TypeError`` where pydantic would write asterisks in the place of a secret."""
+    seen = {cls} if seen is None else seen
+    told: set[str] = set()
+    for one in cls.__pydantic_decorators__.field_serializers.values():
+        told.update(one.info.fields)
+    for name, field in cls.model_fields.items():
+        for kind in () if name in told or field.exclude else _kinds_in(field.rebuild_annotation()):
+            if hasattr(kind, "get_secret_value"):
+                raise TypeError(
+                    f"{cls.__name__}.{name} is a {kind.__name__}, of which pydantic writes "
+                    "asterisks: a serializer of the field has to tell it"
+                )
+            if hasattr(kind, "model_fields") and kind not in seen:
+                seen.add(kind)
+                refuse_secrets(kind, seen)
+
+
+def _kinds_in(annotation: Any) -> Iterator[type]:
+    """The classes in a type, but for those that a serializer of its own writes."""
+    written = {type(one).__name__ for one in getattr(annotation, "__metadata__", ())}
+    if written & {"PlainSerializer", "WrapSerializer"}:
+        return
+    if isinstance(annotation, type):
+        yield annotation
+    for one in getattr(annotation, "__args__", ()):
+        yield from _kinds_in(one)

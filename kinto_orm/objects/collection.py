@@ -242,7 +242,8 @@ class Collection(Followed[M]):
         return self._batch(ignore, on_conflict)
 
     def validate(
-        self, records: Record[M] | Mapping[str, Any] | Iterable[Record[M] | Mapping[str, Any]]
+        self,
+        records: Record[M] | M | Mapping[str, Any] | Iterable[Record[M] | M | Mapping[str, Any]],
     ) -> None:
         """Check records, or their data, against the schemas, without sending them.
 

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kinto_orm.plans.lists import ListBase
+from kinto_orm.protocol.filters import Wanted
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.timestamps import timestamp
@@ -115,7 +116,7 @@ class ListingBase(ListBase[R]):
 
     # -- narrowing
 
-    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> dict[str, Any]:
+    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> Wanted:
         model = model_of(self._parent)
         return wanted if model is None else model.asked(wanted, bounded=bounded)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
+from kinto_orm.protocol.filters import Wanted
 from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
 from kinto_orm.shown import Shown
 from kinto_orm.slotted import Slotted, evolved
@@ -182,7 +183,7 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         """
         return self._with(self.query.narrowed(self._named(names, "only"), self._fields))
 
-    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> dict[str, Any]:
+    def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> Wanted:
         """Filters as the server knows the fields."""
         return wanted
 

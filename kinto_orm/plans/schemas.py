@@ -14,7 +14,8 @@ from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.document import Document
 from kinto_orm.state.edits import fields_of, is_unread
 from kinto_orm.state.identity import parent_of
-from kinto_orm.state.schemas import BucketSchemas, CollectionSchemas
+from kinto_orm.state.model import written
+from kinto_orm.state.schemas import BucketSchemas, CollectionSchemas, model_of
 from kinto_orm.state.validation import validate as validate_rows
 
 
@@ -23,11 +24,19 @@ def validate(collection: CollectionSchemas, records: Any) -> Steps[None]:
 
     GETs what was not loaded yet: the collection, the bucket, records that are references.
     """
-    one = isinstance(records, Mapping) or _is_record(records)
+    model = model_of(collection)
+
+    def is_one(value: object) -> bool:
+        return isinstance(value, Mapping if model is None else (Mapping, model.cls))
+
+    one = is_one(records) or _is_record(records)
     wanted: list[Any] = [records] if one else list(records)
     for record in wanted:
-        if not (isinstance(record, Mapping) or _is_record(record)):
-            raise TypeError(f"validate() takes records or dicts of fields, not {record!r}")
+        if not (is_one(record) or _is_record(record)):
+            taken = "dicts of fields" if model is None else f"instances of {model.cls.__name__}"
+            raise TypeError(f"validate() takes records or {taken}, not {record!r}")
+    if model is not None:
+        wanted = [written(model, one) if isinstance(one, model.cls) else one for one in wanted]
     yield from _load([collection])
     found = {f"the schema of {collection.uri}": collection.schema}
     bucket: BucketSchemas = parent_of(collection)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.misspellings import MOMENT_PARTS, SERVER_WORDS, advice
@@ -46,6 +46,16 @@ OPPOSITES = {
 
 Filter = tuple[str, str]
 
+
+class Exactly(NamedTuple):
+    """The path of a field and a lookup, which nobody has to take apart; ``""`` is ``eq``."""
+
+    path: str
+    lookup: str
+
+
+Wanted = Mapping[str, Any] | Mapping[Exactly, Any]
+
 #: Names that Kinto would read as a lookup of another field.
 _MISREAD = re.compile(r"_|(lt|min|max|not|eq|gt|in|exclude|like|has|contains)_")
 _WORDS = re.compile(r"[\w.]+\Z")
@@ -57,7 +67,7 @@ _WILD = re.compile(r"[!-)+-/:-@\[-`{-~]")
 _TEXTS = {"min": '""', "lt": "-1e308"}
 
 
-def filters(wanted: Mapping[str, Any], fields: Collection[str] | None) -> list[Filter]:
+def filters(wanted: Wanted, fields: Collection[str] | None) -> list[Filter]:
     """Query arguments that keep what matches. ``fields``: the only ones there are, if known."""
     found: list[Filter] = []
     for name, value in wanted.items():
@@ -70,7 +80,7 @@ def filters(wanted: Mapping[str, Any], fields: Collection[str] | None) -> list[F
     return found
 
 
-def exclusions(unwanted: Mapping[str, Any], fields: Collection[str] | None) -> list[Filter]:
+def exclusions(unwanted: Wanted, fields: Collection[str] | None) -> list[Filter]:
     """Query arguments that leave out what matches."""
     found = []
     for name, value in unwanted.items():
@@ -78,21 +88,23 @@ def exclusions(unwanted: Mapping[str, Any], fields: Collection[str] | None) -> l
         if lookup == "has":
             found.append(_filter(field, "has", not _flag(field, value)))
         elif lookup in OPPOSITES:
-            name, written = _filter(field, OPPOSITES[lookup], value)
+            left_out, written = _filter(field, OPPOSITES[lookup], value)
             if written or lookup != "in":  # to leave out one of none is to leave out nothing
-                found.append((name, written))
+                found.append((left_out, written))
         else:
             raise ValueError(f"Kinto cannot leave out by {lookup!r}; filter what you get")
     return found
 
 
-def parsed(name: str, fields: Collection[str] | None = None) -> tuple[str, str]:
+def parsed(name: str | Exactly, fields: Collection[str] | None = None) -> tuple[str, str]:
     """``author__name__like`` as ``("author.name", "like")``, ``eq`` as no lookup at all.
 
     Raises ``ValueError`` for a name that was meant for another query language or misspelled.
     Kinto would look for a field of that name, which nobody has: ``exclude()`` would keep
     everything. ``author__near__eq`` says that ``near`` is the name of a field.
     """
+    if isinstance(name, Exactly):
+        return name
     *path, last = name.split("__")
     lookup = last if path and last in LOOKUPS else ""
     field = ".".join(path if lookup else [*path, last])

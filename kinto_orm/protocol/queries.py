@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kinto_orm.protocol import filters as lookups
-from kinto_orm.protocol.filters import Filter, check_field, check_server_word
+from kinto_orm.protocol.filters import Filter, Wanted, check_field, check_server_word
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.slotted import Value, evolved
 
@@ -89,10 +89,10 @@ class Query(Value):
 
     # -- refining
 
-    def filtered(self, wanted: Mapping[str, Any], fields: Collection[str] | None) -> Query:
+    def filtered(self, wanted: Wanted, fields: Collection[str] | None) -> Query:
         return self._joined(lookups.filters(wanted, fields))
 
-    def without(self, unwanted: Mapping[str, Any], fields: Collection[str] | None) -> Query:
+    def without(self, unwanted: Wanted, fields: Collection[str] | None) -> Query:
         return self._joined(lookups.exclusions(unwanted, fields))
 
     def _joined(self, filters: Iterable[Filter]) -> Query:

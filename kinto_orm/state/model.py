@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kinto_orm.errors import InvalidData, NotLoaded, Violation
 
 if TYPE_CHECKING:
+    from kinto_orm.protocol.filters import Exactly
     from kinto_orm.state.contents import Contents
 
 #: The items of lists that are instances themselves, each with the JSON that was written of it.
@@ -16,8 +17,8 @@ Items = list[tuple[Any, dict[str, Any]]]
 #: What an object has beside its fields; a class may declare them.
 _OWN = ("id", "last_modified")
 
-#: What an instance is read with where nobody looks at them.
-_STAND_INS = {"id": "0", "last_modified": 0}
+#: What an instance is read with where nobody looks at them; an id may be declared as a UUID.
+_STAND_INS = {"id": "00000000-0000-4000-8000-000000000000", "last_modified": 0}
 
 
 class Misfit(Exception):
@@ -54,7 +55,7 @@ class Model(Protocol):
     def named(self, names: tuple[str, ...], *, verb: str) -> tuple[str, ...]:
         """Under which names attributes are stored. Raises ``ValueError`` for what is none."""
 
-    def asked(self, wanted: Mapping[str, Any], *, bounded: bool) -> dict[str, Any]:
+    def asked(self, wanted: Mapping[str, Any], *, bounded: bool) -> dict[Exactly, Any]:
         """Filters by names and values of attributes, as filters by those of fields.
 
         ``bounded``: what is compared is to be there, and of the same kind.
@@ -72,7 +73,12 @@ def read(model: Model, fields: dict[str, Any], document: Contents) -> Any:
         if document.last_modified is not None:
             fields["last_modified"] = document.last_modified
     try:
-        return model.read(fields)
+        try:
+            return model.read(fields)
+        except Misfit as misfit:
+            if not misfit.missing or document.last_modified is not None or not model.own:
+                raise
+            return model.read({"last_modified": 0, **fields})  # a new one has none yet
     except Misfit as misfit:
         for path in misfit.missing:
             if document._in_part() and document._not_asked_for(*path.split(".")):

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from kinto_orm import Connection, ServiceUnavailable
+from kinto_orm.network.options import Options, Overrides
 from support.faults import FaultProxy
 from support.loopback import Answer, loopback
 from support.servers import WatchedServer
@@ -44,6 +46,10 @@ def test_options_hold_for_all_that_is_made_of_an_object_and_share_its_sockets(
         with pytest.raises(ServiceUnavailable):
             record.refresh()
     assert dict(kinto.headers)["X-Two"] == "2"
+
+
+def test_type_checkers_know_every_option() -> None:
+    assert set(Overrides.__annotations__) == {field.name for field in attrs.fields(Options)}
 
 
 def test_a_group_takes_options_too_and_an_unknown_option_is_named(through: Connect) -> None:
