@@ -60,6 +60,35 @@ class KeptConnection:
 
     # -- what is the server's
 
+    @property
+    def server_info(self) -> Any:
+        return self._online.server_info
+
+    @property
+    def capabilities(self) -> Any:
+        return self._online.capabilities
+
+    @property
+    def settings(self) -> Any:
+        return self._online.settings
+
+    @property
+    def http_api_version(self) -> Any:
+        return self._online.http_api_version
+
+    @property
+    def user(self) -> Any:
+        return self._online.user
+
+    def refresh(self) -> Any:
+        return self._online.refresh()
+
+    def flush(self) -> Any:
+        return self._online.flush()
+
+    def heartbeat(self) -> Any:
+        return self._online.heartbeat()
+
     def bucket(self, id: str) -> Any:
         return self._online.bucket(id)
 

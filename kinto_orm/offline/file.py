@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kinto_orm.errors import MirrorError
 from kinto_orm.offline import schema
@@ -83,6 +83,12 @@ class File:
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"the mirror {self.path} does not travel: open it in the other process, and keep() the "
+            "same there"
+        )
 
     def open(self) -> None:
         """Open the file now, unless it is open."""

@@ -72,7 +72,7 @@ def pull(kept: Kept, tally: Tally, republish: bool) -> Steps[None]:
     try:
         first = yield from _begin(kept, pages, since)
     except (NotFound, Forbidden) as error:  # Kinto says 403 of a missing bucket
-        if etag is None:
+        if etag is None and not republish:
             raise
         if not republish:
             raise made_anew(kept, error.response, "is not there any more") from error

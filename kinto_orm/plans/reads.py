@@ -55,8 +55,8 @@ def load_permissions(carrier: Carrier, document: Document) -> Steps[None]:
 def unknown_permissions(document: Document) -> NotLoaded:
     """The error for permissions of which an answer does not speak: it comes from a mirror."""
     return NotLoaded(
-        f"the permissions of {document.uri} are not known here, only on the server; they can be "
-        "replaced as a whole (permissions.read = […])"
+        f"the permissions of {document.uri} are not known here, only on the server: the collection "
+        "of the connection tells them, and here they can be replaced (permissions.read = […])"
     )
 
 

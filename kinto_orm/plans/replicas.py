@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
-from kinto_orm.errors import NotFound
+from kinto_orm.errors import BatchError, NotFound, NotLoaded
 from kinto_orm.plans import pages as paging
 from kinto_orm.plans import reads
 from kinto_orm.plans.batch import CountingQueue
@@ -140,5 +140,11 @@ def _load_chunk(server: Server, objects: list[D]) -> Steps[list[D]]:
     queue = CountingQueue(server)
     for one in objects:
         queue.add(Verb("load permissions", one, reads.load_permissions), (NotFound,))
-    yield from queue.finish()
+    try:
+        yield from queue.finish()
+    except BatchError as error:
+        for _, failure in error.errors:
+            if isinstance(failure, NotLoaded):  # a mirror does not know them: none was asked for
+                raise failure from None
+        raise
     return [one for one, _ in queue.failed]
