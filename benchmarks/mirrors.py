@@ -1,7 +1,8 @@
 """`python -m benchmarks.mirrors [number]`: a mirror beside a script that writes SQLite by hand.
 
-Nothing is on the network here but the first sync, which reads some records from a
-Kinto of its own.
+The first sync reads from a Kinto on PostgreSQL in a process of its own, which takes some
+minutes to be filled; beside it are reading the list, and a script that reads it into SQLite.
+Numbers of CPU are those of this process.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kinto_orm import Collection, Connection
+import requests
+
+from kinto_orm import Connection
 from kinto_orm.offline import Mirror
-from kinto_orm.testing import LocalServer
+
+from .servers import AUTH, COLLECTION, fill, postgresql_servers
 
 URL = "http://localhost:8888/v1"
+
+#: After how many seconds a moment is settled: nothing older becomes visible any more.
+SETTLED = 11
 
 
 def rows(number: int) -> list[dict[str, Any]]:
@@ -52,21 +60,27 @@ def milliseconds(work: Callable[[], object], times: int = 100) -> float:
     return (time.perf_counter() - started) / times * 1000
 
 
-def by_hand(path: Path, dump: Path) -> None:
-    """What somebody would write who needs nothing but to find the records again."""
+def tables_by_hand(path: Path) -> sqlite3.Connection:
+    """What somebody would make who needs nothing but to find the records again."""
     database = sqlite3.connect(path)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("CREATE TABLE todo (id TEXT PRIMARY KEY, last_modified INTEGER, data TEXT)")
     database.execute("CREATE INDEX newest ON todo (last_modified)")
     database.execute("CREATE INDEX done ON todo (json_extract(data, '$.done'), last_modified)")
+    return database
+
+
+def insert_by_hand(database: sqlite3.Connection, records: list[dict[str, Any]]) -> None:
     with database:
         database.executemany(
             "INSERT INTO todo VALUES (?, ?, ?)",
-            [
-                (one["id"], one["last_modified"], json.dumps(one))
-                for one in json.loads(dump.read_text())["data"]
-            ],
+            [(one["id"], one["last_modified"], json.dumps(one)) for one in records],
         )
+
+
+def by_hand(path: Path, dump: Path) -> None:
+    database = tables_by_hand(path)
+    insert_by_hand(database, json.loads(dump.read_text())["data"])
     database.close()
 
 
@@ -77,7 +91,7 @@ def local(folder: Path, number: int) -> None:
     with Mirror(folder / "mirror.sqlite") as mirror:
         todo = mirror.keep(Connection(URL).bucket("b").collection("todo"), index=["done"])
         seeded = cpu(lambda: mirror.seed(todo, dump))
-        print(f"{number} records: {seeded:.2f} s of CPU, by hand {hand:.2f} s")
+        print(f"{number} records from a dump: {seeded:.2f} s of CPU, by hand {hand:.2f} s")
         some = todo.records.filter(done=False)
         first = todo.records.first()
         assert first is not None
@@ -92,25 +106,53 @@ def local(folder: Path, number: int) -> None:
         print(f"save:                  {milliseconds(save):.3f} ms")
 
 
+def pages(url: str) -> Iterator[list[dict[str, Any]]]:
+    """The records of the server by hand, a thousand at a time, oldest first."""
+    following: str | None = f"{url}{COLLECTION}/records?_sort=last_modified&_limit=1000"
+    with requests.Session() as session:
+        session.auth = AUTH
+        while following is not None:
+            answer = session.get(following, timeout=60)
+            answer.raise_for_status()
+            yield answer.json()["data"]
+            following = answer.headers.get("Next-Page")
+
+
+def fetched_by_hand(path: Path, url: str) -> None:
+    """What somebody would write to have the records of the server in a file, once."""
+    database = tables_by_hand(path)
+    for page in pages(url):
+        insert_by_hand(database, page)
+    database.close()
+
+
 def synced(folder: Path, number: int) -> None:
-    with LocalServer() as server:
-        kinto = server.connect("alice")
-        theirs = kinto.create_bucket("b").create_collection("todo")
-        theirs.records.create_many(rows(number))
-        reads(folder, theirs)
-
-
-def reads(folder: Path, theirs: Collection) -> None:
-    """The server is in this process: what it takes is in both numbers."""
-    read = cpu(lambda: sum(1 for _ in theirs.records))
-    with Mirror(folder / "synced.sqlite") as mirror:
-        mirror.keep(theirs)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        first = cpu(mirror.sync)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        print(f"first sync: {first:.2f} s of CPU, reading the list {read:.2f} s; {grown} KB more")
-        again = cpu(mirror.sync)
-        print(f"unchanged:  {again * 1000:.1f} ms of CPU")
+    with postgresql_servers(1) as (url,):
+        fill(url, number, {"done": False, "priority": 3, "author": {"name": "bob"}})
+        asked: list[Any] = []
+        with Connection(url, AUTH, event_hooks={"request": [asked.append]}) as kinto:
+            bucket, _, collection = COLLECTION.removeprefix("/buckets/").split("/")
+            theirs = kinto.bucket(bucket).collection(collection)
+            assert theirs.records[:10].first() is not None
+            lazily = cpu(lambda: deque(theirs.records, 0))
+            as_dicts = cpu(lambda: deque(theirs.records.iter_dicts(), 0))
+            hand = cpu(lambda: fetched_by_hand(folder / "fetched.sqlite", url))
+            print(
+                f"{number} from the network: list {lazily:.2f} s of CPU, its dicts {as_dicts:.2f} s"
+            )
+            print(f"by hand into SQLite:   {hand:.2f} s")
+            for index in ([], ["done"]):
+                with Mirror(folder / f"synced{len(index)}.sqlite") as mirror:
+                    mirror.keep(theirs, index=index)
+                    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                    first = cpu(mirror.sync)
+                    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+                    print(f"first sync, index={index}: {first:.2f} s; {grown} KB more")
+                    time.sleep(SETTLED)
+                    mirror.sync()
+                    asked.clear()
+                    again = cpu(mirror.sync)
+                    print(f"unchanged:             {again * 1000:.1f} ms, {len(asked)} requests")
 
 
 def main() -> None:
@@ -119,7 +161,7 @@ def main() -> None:
         folder = Path(name)
         print(f"SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores")
         local(folder, number)
-        synced(folder, number // 50)
+        synced(folder, number)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from kinto_orm.offline.file import File
 from kinto_orm.offline.filters import place
 from kinto_orm.offline.row import Row
 from kinto_orm.offline.rows import Rows
-from kinto_orm.offline.schema import CLEAN
+from kinto_orm.offline.schema import CLEAN, TRIGGERS
 from kinto_orm.plans.effects import Offload, Over, Steps
 from kinto_orm.plans.listing import place_of
 from kinto_orm.plans.reads import load
@@ -287,6 +287,13 @@ def _index(database: Any, key: int, indexed: Sequence[str]) -> None:
         database.execute("DELETE FROM entry WHERE collection = ? AND field = ?", (key, path))
     for path in wanted - held:
         database.execute("INSERT INTO field VALUES (?, ?, ?)", (key, path, place(path)))
+    (some,) = database.execute("SELECT EXISTS (SELECT 1 FROM field)").fetchone()
+    for name, what in TRIGGERS.items():
+        database.execute(
+            f"CREATE TRIGGER IF NOT EXISTS {name} {what}"
+            if some
+            else f"DROP TRIGGER IF EXISTS {name}"
+        )
     if wanted - held:
         # The triggers write the entries.
         database.execute("UPDATE record SET data = data WHERE collection = ?", (key,))

@@ -15,7 +15,7 @@ import pytest
 
 from kinto_orm import Collection, KintoError, NotLoaded
 from kinto_orm.errors import MirrorError
-from kinto_orm.offline import Mirror
+from kinto_orm.offline import Mirror, schema
 from kinto_orm.offline.file import File
 from offline.conftest import Keep
 from support import killed
@@ -108,6 +108,39 @@ class TestFaults:
         with pytest.raises(MirrorError):
             Mirror(tmp_path)
 
+    def test_an_older_file(self, theirs: Collection, tmp_path: Path) -> None:
+        """What was kept, edited and indexed by an older version is all there, and goes on."""
+        path = tmp_path / "older.sqlite"
+        with sqlite3.connect(path) as database:
+            for statement in schema.MIGRATIONS[0]:
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+            database.execute("PRAGMA user_version = 1")
+            database.execute(
+                "INSERT INTO collection (key, server, uri, filters) VALUES (1, ?, ?, '[]')",
+                (theirs.connection.server_url, theirs.uri),
+            )
+            database.execute("INSERT INTO field VALUES (1, 'n', '$.\"n\"')")
+            for n in range(3):
+                database.execute(
+                    "INSERT INTO record (collection, id, last_modified, arrived, deleted, data, "
+                    "state, there) VALUES (1, ?, ?, ?, 0, ?, 1, 0)",
+                    (f"r{n}", n + 1, n + 1, f'{{"id":"r{n}","n":{n},"last_modified":{n + 1}}}'),
+                )
+        database.close()
+        with Mirror(path) as mirror:
+            todo = mirror.keep(theirs, index=["n"])
+            record = todo.get_record("r1")
+            record.data.n = 7
+            record.save()
+            assert [one.id for one in todo.records.filter(n=7)] == ["r1"]
+            assert list(todo.records.filter(n=1)) == []
+            assert len(mirror.sync().pushed) == 3
+            assert not mirror.status[0].verified
+        with Mirror(path) as mirror:
+            todo = mirror.keep(theirs)
+            assert [one.id for one in todo.records.filter(n=7)] == ["r1"]
+
     def test_a_newer_file(self, tmp_path: Path) -> None:
         path = tmp_path / "newer.sqlite"
         Mirror(path).close()
@@ -167,7 +200,7 @@ class TestManyAtOnce:
         script = f"""
 import sys
 from kinto_orm import Connection
-from kinto_orm.offline import Mirror
+from kinto_orm.offline import Mirror, schema
 mirror = Mirror({str(path)!r})
 todo = mirror.keep(Connection({theirs.connection.server_url!r}).bucket("b").collection("todo"))
 for n in range(50):

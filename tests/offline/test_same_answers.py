@@ -201,3 +201,28 @@ class TestQueries:
         ]
         assert seen[-1] == ("r4", "Tombstone")
         assert kept.records.timestamp == theirs.records.timestamp
+
+
+def test_indexes_follow_every_write(theirs: Collection, ours: tuple[Mirror, Collection]) -> None:
+    """Whatever is written, an indexed field finds what a look at all records finds."""
+    mirror, _ = ours
+    kept = mirror.keep(theirs, index=["n", "o.k", "tags"])
+    replaced(theirs, mirror, [{"n": VALUES[n % len(VALUES)]} for n in range(40)])
+    record = kept.get_record("r1")
+    for value in VALUES:
+        record.data.n = value
+        record.data.o = {"k": value}
+        record.save()
+        with mirror._file.reading() as database:
+            entries = database.execute("SELECT count(*) FROM entry WHERE id = 'r1'").fetchone()
+        assert entries == (3,)  # a field that is not there has an entry, too
+        if not isinstance(value, (list, dict)):
+            for found in (kept.records.filter(n=value), kept.records.filter(o__k=value)):
+                assert "r1" in {one.id for one in found}, value
+    with mirror._file.reading() as database:
+        others = database.execute("SELECT count(*) FROM entry WHERE id <> 'r1'").fetchone()
+    kept.delete_record("r2")
+    record.delete()
+    with mirror._file.reading() as database:
+        left = database.execute("SELECT count(*) FROM entry").fetchone()
+    assert left == (others[0] - 3,)
