@@ -10,9 +10,8 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from .contenders import Contender
 from .servers import PATIENCE
 
 _IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
@@ -36,9 +35,17 @@ class Times:
         return statistics.median(one / base for one, base in pairs)
 
 
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+C = TypeVar("C", bound=Named)
+
+
 def race(
-    contenders: Sequence[Contender],
-    prepare: Callable[[Contender], Callable[[], Any]],
+    contenders: Sequence[C],
+    prepare: Callable[[C], Callable[[], Any]],
     rounds: int,
     clock: Callable[[], float],
 ) -> Times:

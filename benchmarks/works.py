@@ -20,6 +20,7 @@ from .measuring import growth, import_times, race
 from .servers import PATIENCE, fill, reset
 from .stage import HAND, HTTP, ORM, Stage, contenders, counts, kilobytes, requests_of, timed
 from .table import Result
+from .typed import typed
 from .with_kinto_http import WithKintoHTTP
 
 #: Records that are saved, and that each thread reads, in one turn; and how many threads.
@@ -286,6 +287,7 @@ WORKS: Sequence[Callable[[Stage], list[Result]]] = (
     changes,
     permissions,
     threads,
+    typed,
     save_postgresql,
     memory,
     awaited,

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from kinto_orm.models import names
-from kinto_orm.models.shapes import is_fielded, is_pydantic, shape_of, written
+from kinto_orm.models.shapes import is_fielded, is_pydantic, items_in, shape_of, written
 from kinto_orm.models.types import (
     Faults,
     faults_in,
+    holders,
     is_unsteady,
     pydantic_is_unsteady,
     refuse_secrets,
@@ -72,6 +73,7 @@ class Adapter(ABC):
             if name in self.attributes
         }
         self.eager = False
+        self.lists = False
 
     def __reduce__(self) -> tuple[Callable[[Any], Adapter], tuple[Any]]:
         return model_of, (self._whole,)
@@ -99,6 +101,10 @@ class Adapter(ABC):
             if stored in fields:
                 fields[name] = fields.pop(stored)
         return fields
+
+    def items_in(self, instance: Any) -> list[Any]:
+        """The instances in the lists of one, in the order in which ``write`` takes them in."""
+        return items_in(instance)
 
     # -- what queries say
 
@@ -143,7 +149,8 @@ class MsgspecAdapter(Adapter):
         if found.refused:
             raise TypeError(found.refused[0])
         self._copies = found.anything
-        self.eager = found.lists_of_objects or is_unsteady(cls)
+        self.eager = found.sets_of_objects or is_unsteady(cls)
+        self.lists = bool(holders(self.cls))
 
     def _read(self, fields: Mapping[str, Any]) -> Any:
         if self._copies:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import msgspec
 
+from kinto_orm.models.types import holders
 from kinto_orm.protocol.encoding import ATOMS, encode, written_date
 from kinto_orm.state.model import Items
 
@@ -113,6 +114,34 @@ def _instance(value: Any, shape: Shape, items: Items | None) -> Any:
     if shape.array_like:
         return [*(tag for _, tag in shape.tag), *(fields[stored] for _, stored in shape.fields)]
     return fields
+
+
+def items_in(value: Any) -> list[Any]:
+    """The instances in lists that :func:`written` meets, in the same order."""
+    found: list[Any] = []
+    _gather(value, found)
+    return found
+
+
+def _gather(value: Any, found: list[Any]) -> None:
+    kind: Any = type(value)
+    if kind in ATOMS:
+        return
+    if isinstance(value, (list, tuple)):
+        for one in value:
+            _gather(one, found)
+            of: Any = type(one)
+            shape = None if of in ATOMS else shape_of(of)
+            if shape is not None and not shape.array_like:
+                found.append(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            _gather(one, found)
+    elif (shape := shape_of(kind)) is not None:
+        for name in holders(kind):
+            one = getattr(value, name, msgspec.UNSET)
+            if name not in shape.omitted or one != shape.omitted[name]:
+                _gather(one, found)
 
 
 def _is_instance(value: Any) -> bool:

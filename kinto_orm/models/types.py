@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -19,7 +20,7 @@ class Faults:
 
     refused: list[str] = attrs.field(factory=list)
     anything: bool = False  #: whether a value may be any JSON, which msgspec does not copy
-    lists_of_objects: bool = False
+    sets_of_objects: bool = False  #: whose order is not the same each time
     seen: set[int] = attrs.field(factory=set)
 
 
@@ -42,21 +43,43 @@ def faults_in(info: Any, path: str, found: Faults) -> None:
         faults_in(info.value_type, path, found)
     for field in getattr(info, "fields", ()):
         faults_in(field.type, f"{path}.{getattr(field, 'name', '')}", found)
-    for name in ("item_type",):
-        inner = getattr(info, name, None)
-        if inner is not None:
-            found.lists_of_objects |= holds_objects(inner)
-            faults_in(inner, path, found)
-    for name in ("types", "item_types"):
-        for inner in getattr(info, name, ()):
-            if name == "item_types":
-                found.lists_of_objects |= holds_objects(inner)
-            faults_in(inner, path, found)
+    if isinstance(info, (inspect.SetType, inspect.FrozenSetType)):
+        found.sets_of_objects |= holds_objects(info.item_type)
+    for inner in _inside(info):
+        faults_in(inner, path, found)
+
+
+def _inside(info: Any) -> Iterator[Any]:
+    """The types of the items of a list or a tuple, and those of a union."""
+    if hasattr(info, "item_type"):
+        yield info.item_type
+    yield from getattr(info, "types", ())
+    yield from getattr(info, "item_types", ())
 
 
 def holds_objects(info: Any) -> bool:
     """Whether a value of that type may be an instance of a class."""
     return any(hasattr(one, "fields") for one in getattr(info, "types", (info,)))
+
+
+@lru_cache(maxsize=1000)
+def holders(cls: Any) -> tuple[str, ...]:
+    """The attributes of a class in which there may be lists of instances, at any depth."""
+    fields: Any = inspect.type_info(cls)
+    return tuple(one.name for one in fields.fields if _holds_lists(one.type, set()))
+
+
+def _holds_lists(info: Any, seen: set[int]) -> bool:
+    if id(info) in seen:
+        return False
+    seen.add(id(info))
+    items = [getattr(info, "item_type", None), *getattr(info, "item_types", ())]
+    if any(holds_objects(one) for one in items):
+        return True
+    inside = [*_inside(info), *(field.type for field in getattr(info, "fields", ()))]
+    if hasattr(info, "value_type"):
+        inside.append(info.value_type)
+    return any(_holds_lists(one, seen) for one in inside)
 
 
 def is_unsteady(cls: type) -> bool:

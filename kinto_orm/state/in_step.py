@@ -29,8 +29,9 @@ class Instance(Data):
 
     _model: Model
     #: The instance, ``None`` until it is first read; the fields that it was last in step with;
-    #: what it said then, ``None`` where that is what the fields say; the items of its lists;
-    #: whether it was assigned over fields that nobody has loaded.
+    #: what it said then, ``None`` where that is what the fields say; the items of its lists,
+    #: without their JSON where it is not known what it said; whether it was assigned over fields
+    #: that nobody has loaded.
     _state: list[Any]
 
     def __init__(self, fields: dict[str, Any], origin: Origin | None, model: Model) -> None:
@@ -75,28 +76,33 @@ def put_blind(data: Data, blind: bool) -> None:
 
 
 def put_in_step(
-    data: Data, instance: Any, base: dict[str, Any], seen: dict[str, Any] | None, items: Items
+    data: Data, instance: Any, base: dict[str, Any], seen: dict[str, Any] | None, items: list[Any]
 ) -> None:
     """Note that the instance says what the fields ``base`` say."""
     state_of(data)[:4] = instance, base, seen, items
 
 
 def take(data: Data, instance: Any, fields: dict[str, Any]) -> None:
-    model = model_of(data)
-    items: Items = []
-    seen = without_own(model.write(instance, items)) if model.eager else None
-    put_in_step(data, instance, fields, seen, items)
+    put_in_step(data, instance, fields, *told_apart(model_of(data), instance))
+
+
+def told_apart(model: Model, instance: Any) -> tuple[dict[str, Any] | None, list[Any]]:
+    """What an instance says that was just read, where that has to be known at once; its items."""
+    if model.eager:
+        items: Items = []
+        return without_own(model.write(instance, items)), items
+    return None, model.items_in(instance) if model.lists else []
 
 
 def said_in_step(data: Data) -> dict[str, Any]:
     """What the instance said when it was last in step."""
     seen: dict[str, Any] | None = state_of(data)[2]
     if seen is None:
-        model, base = model_of(data), base_of(data)
-        seen = said(model, base)
-        if seen is None:
-            seen = {}
-        state_of(data)[2] = seen
+        items: Items = []
+        seen = said(model_of(data), base_of(data), items) or {}
+        written = [json for _, json in items]
+        found = state_of(data)[3] if seen else []
+        state_of(data)[2:4] = seen, list(zip(found, written, strict=False))
     return seen
 
 

@@ -25,6 +25,7 @@ from kinto_orm.state.in_step import (
     put_state,
     state_of,
     take,
+    told_apart,
 )
 from kinto_orm.state.model import Items, Model, read, said, without_own
 from kinto_orm.state.values import not_all_loaded
@@ -42,8 +43,7 @@ def first_instance(document: Contents, model: Model) -> Any:
     """
     fields = document._baseline
     instance = read(model, fields, document)
-    items: Items = []
-    seen = without_own(model.write(instance, items)) if model.eager else None
+    seen, items = told_apart(model, instance) if model.eager or model.lists else (None, [])
     data = _new(Instance)
     put_held(data, [fields, fields, *NOWHERE])
     set_origin(data, None)

@@ -40,14 +40,19 @@ class Model(Protocol):
     #: The attributes by the names under which they are stored.
     attributes: Mapping[str, str]
     #: Whether an instance must be written as soon as it was read, to tell edits from defaults
-    #: that are never twice the same, and items of lists from each other.
+    #: that are never twice the same.
     eager: bool
+    #: Whether there may be instances in lists, which are told from each other by identity.
+    lists: bool
 
     def read(self, fields: Mapping[str, Any]) -> Any:
         """An instance, which shares nothing with the fields. Raises :class:`Misfit`."""
 
     def write(self, instance: Any, items: Items | None = None) -> dict[str, Any]:
         """All fields of an instance as JSON. What has no form in JSON is left as it is."""
+
+    def items_in(self, instance: Any) -> list[Any]:
+        """The instances in the lists of one, in the order in which ``write`` takes them in."""
 
     def to_set(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Some attributes and their values, as fields. Raises ``ValueError``."""
@@ -104,11 +109,11 @@ def without_own(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def said(model: Model, fields: dict[str, Any]) -> dict[str, Any] | None:
+def said(model: Model, fields: dict[str, Any], items: Items | None = None) -> dict[str, Any] | None:
     """What an instance of these fields says, or ``None`` where they do not fit."""
     stand_ins = {name: _STAND_INS[name] for name in model.own}
     try:
-        return without_own(model.write(model.read({**fields, **stand_ins})))
+        return without_own(model.write(model.read({**fields, **stand_ins}), items))
     except Misfit:
         return None
 

@@ -70,10 +70,23 @@ def _places(seen: list[Any], now: list[Any], same_items: Mapping[int, int]) -> l
                     places[index] = place
                     del free[place]
 
-    by_identity = {id(value): place for place, value in enumerate(seen)}
-    held = {id(value): by_identity.get(same_items.get(id(value), 0)) for value in now}
-    settle_those(lambda _, value: iter([] if held[id(value)] is None else [held[id(value)]]))  # type: ignore[list-item]
+    by_identity = {one: place for place, value in enumerate(seen) for one in _objects_in(value)}
+    befores = ((value, same_items.get(one)) for value in now for one in _objects_in(value))
+    held: dict[int, list[int]] = {}
+    for value, before in befores:
+        if before in by_identity:
+            held.setdefault(id(value), []).append(by_identity[before])
+    settle_those(lambda _, value: iter(held.get(id(value), ())))
     settle_those(lambda _, value: (place for place in free if same(free[place], value)))
     if len(seen) == len(now):
         settle_those(lambda index, _: iter([index]))
     return places
+
+
+def _objects_in(item: Any) -> Iterator[int]:
+    """The identities of an item that is an object, or of those in a list that is an item."""
+    if isinstance(item, dict):
+        yield id(item)
+    elif isinstance(item, list):
+        for one in item:
+            yield from _objects_in(one)

@@ -323,6 +323,48 @@ def test_a_class_that_cannot_be_stored_is_a_type_error_that_names_it(plain: Coll
         plain.typed(Numbers)
 
 
+@attrs.define
+class Linked:
+    name: str
+    next: Linked | None = None
+    kids: list[Base] = attrs.Factory(list)
+    pairs: dict[str, list[tuple[Base, int]]] = attrs.Factory(dict)
+
+
+class Sparse(msgspec.Struct, omit_defaults=True):
+    name: str
+    next: Linked | None = None
+    kids: tuple[Base, ...] = ()
+    pairs: dict[str, list[tuple[Base, int]]] = {}
+
+
+@pytest.mark.parametrize("cls", [Linked, Sparse])
+def test_items_of_lists_keep_what_their_class_does_not_know_wherever_the_lists_are(
+    plain: Collection, cls: Any
+) -> None:
+    kids = [{"title": "a", "u": 1}, {"title": "b", "u": 2}]
+    pairs = {"p": [[{"title": "c", "u": 3}, 3], [{"title": "d", "u": 4}, 4]]}
+    made = plain.create_record(
+        {"name": "x", "next": {"name": "y", "kids": kids, "pairs": pairs}, "kids": kids}
+    )
+    linked = plain.typed(cls).get_record(made.id)
+    inner = linked.data.next
+    inner.kids.reverse()
+    inner.kids[0].title, inner.kids[1].title = "B", "A"
+    del inner.pairs["p"][0]
+    inner.pairs["p"][0][0].title = "D"
+    linked.save()
+    assert stored(plain, linked) == {
+        "name": "x",
+        "next": {
+            "name": "y",
+            "kids": [{"title": "B", "u": 2}, {"title": "A", "u": 1}],
+            "pairs": {"p": [[{"title": "D", "u": 4}, 4]]},
+        },
+        "kids": kids,
+    }
+
+
 # -- queries and checks
 
 
