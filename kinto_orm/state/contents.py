@@ -13,7 +13,7 @@ from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, set_origin
+from kinto_orm.state.data import Data, first_data, set_origin
 from kinto_orm.state.held import current_fields, lend
 from kinto_orm.state.homes import Home
 from kinto_orm.state.identity import Identity, ServerConnection
@@ -35,6 +35,9 @@ class Status(Enum):
     NEW = auto()  # to be created
     LOADED = auto()
     DELETED = auto()
+
+
+_LOADED = Status.LOADED  # an Enum takes long to be asked for its own
 
 
 class Contents(Identity):
@@ -147,8 +150,14 @@ class Contents(Identity):
         data = self._data
         if data is None:
             model = self._data_model
-            if model is not None and self._status is Status.LOADED and self._coverage is WHOLE:
-                return first_instance(self, model)  # type: ignore[no-any-return]
+            if self._status is _LOADED and self._coverage is WHOLE:
+                # This is what looking at the records of a list costs.
+                if model is not None:
+                    return first_instance(self, model)  # type: ignore[no-any-return]
+                data = first_data(self._baseline, self.kind, self._parent, self._id)
+                if self._data is None:  # two threads should get the same one
+                    self._data = data
+                return self._data
             data = self._mapping()
         return data if type(data) is Data else instance_of(data, self)
 

@@ -11,7 +11,7 @@ meanwhile does not undo an edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Protocol
 from weakref import ref
 
@@ -56,29 +56,29 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
-    __slots__ = ("__weakref__", "_held", "_origin")
+    __slots__ = ("__weakref__", "_held")
 
     #: Two dicts: the fields, and what was loaded. They are the same one until a field is
     #: changed. An object or list that is still the one that was loaded is copied before it is
-    #: given out: the document compares with it. After them come the kind, the parent and the id
+    #: given out: the document compares with it. Then where fields come from that are not here,
+    #: ``None`` where there are no others. Then the kind, the parent and the id
     #: of the document, for errors to name: with the document itself it would be a circle.
+    #: One list for all of it, as reading lists makes one for each record.
     _held: list[Any]
-    #: Where fields come from that are not here; ``None`` where there are no others.
-    _origin: Origin | None
 
     def __init__(
         self, fields: dict[str, Any], origin: Origin | None = None, home: Home = NOWHERE
     ) -> None:
-        put_held(self, [fields, fields, *home])
-        set_origin(self, origin)
+        put_held(self, [fields, fields, origin, *home])
 
     def __getattribute__(self, name: str) -> Any:
         # To be asked for a field only after Python has looked for an attribute, and failed,
         # takes three times as long; and this is what reading a list is made of.
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
-        if origin_of(self) is None:
-            value = held_by(self)[0].get(name)
+        held = held_by(self)
+        if held[2] is None:
+            value = held[0].get(name)
             if type(value) in _GIVEN:
                 return value
         return Attributes.__getattr__(self, name)
@@ -87,7 +87,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return no_field(self._whose(), "", name, self)
 
     def _whose(self) -> str:
-        return whose(held_by(self)[2:])
+        return whose(held_by(self)[3:])
 
     def _path_to(self, inner: Any) -> str | None:
         path = path_to(inner, fields_in(self))
@@ -210,7 +210,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        home = tuple(held_by(self)[2:])
+        home = tuple(held_by(self)[3:])
         return {"fields": thawed(fields_in(self)), "origin": origin_of(self), "home": home}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -223,10 +223,25 @@ _ATTRIBUTES = frozenset(dir(Data))
 
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
 held_by, put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set__
-origin_of = Data.__dict__["_origin"].__get__
+_new = object.__new__
 
-#: Says where fields come from that are not here: ``None`` where there are no others.
-set_origin: Callable[[Data, Origin | None], None] = Data.__dict__["_origin"].__set__
+
+def first_data(fields: dict[str, Any], kind: Kind | None, parent: Identity | None, id: str) -> Data:
+    """The data of an object that was loaded whole: what the constructor makes, in one call."""
+    data = _new(Data)
+    put_held(data, [fields, fields, None, kind, parent, id])
+    return data
+
+
+def origin_of(data: Data) -> Origin | None:
+    """Where fields come from that are not here: ``None`` where there are no others."""
+    origin: Origin | None = held_by(data)[2]
+    return origin
+
+
+def set_origin(data: Data, origin: Origin | None) -> None:
+    """Say where fields come from that are not here: ``None`` where there are no others."""
+    held_by(data)[2] = origin
 
 
 def fields_in(data: Data) -> dict[str, Any]:

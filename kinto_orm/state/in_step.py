@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import InvalidData, NotLoaded
 from kinto_orm.state.comparison import same
-from kinto_orm.state.data import Data, Origin, held_by, origin_of, put_held, set_origin
+from kinto_orm.state.data import Data, Origin, held_by, origin_of, put_held
 from kinto_orm.state.homes import NOWHERE
 from kinto_orm.state.model import Items, Misfit, Model, read, said, without_own
 from kinto_orm.state.overlay import patched
@@ -35,8 +35,7 @@ class Instance(Data):
     _state: list[Any]
 
     def __init__(self, fields: dict[str, Any], origin: Origin | None, model: Model) -> None:
-        put_held(self, [fields, fields, *NOWHERE])
-        set_origin(self, origin)
+        put_held(self, [fields, fields, origin, *NOWHERE])
         put_model(self, model)
         put_state(self, [None, None, None, None, False])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.state.comparison import same
-from kinto_orm.state.data import Data, complete, held_by, put_held, set_origin
+from kinto_orm.state.data import Data, complete, held_by, put_held
 from kinto_orm.state.homes import NOWHERE
 from kinto_orm.state.in_step import (
     Instance,
@@ -45,8 +45,7 @@ def first_instance(document: Contents, model: Model) -> Any:
     instance = read(model, fields, document)
     seen, items = told_apart(model, instance) if model.eager or model.lists else (None, [])
     data = _new(Instance)
-    put_held(data, [fields, fields, *NOWHERE])
-    set_origin(data, None)
+    put_held(data, [fields, fields, None, *NOWHERE])
     put_model(data, model)
     put_state(data, [instance, fields, seen, items, False])
     if document._data is None:  # two threads should get the same one
