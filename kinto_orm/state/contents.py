@@ -157,6 +157,7 @@ class Contents(Identity):
                 data = first_data(self._baseline, self.kind, self._parent, self._id)
                 if self._data is None:  # two threads should get the same one
                     self._data = data
+                    return data
                 return self._data
             data = self._mapping()
         return data if type(data) is Data else instance_of(data, self)
