@@ -226,7 +226,7 @@ held_by, put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set
 _new = object.__new__
 
 
-def first_data(fields: dict[str, Any], kind: Kind | None, parent: Identity | None, id: str) -> Data:
+def first_data(fields: dict[str, Any], kind: Any, parent: Any, id: str) -> Data:
     """The data of an object that was loaded whole: what the constructor makes, in one call."""
     data = _new(Data)
     put_held(data, [fields, fields, None, kind, parent, id])
