@@ -171,6 +171,10 @@ _LATER = {
 if not typing.TYPE_CHECKING:  # a type checker should still find misspelt names
 
     def __getattr__(name: str) -> object:
+        if name == "load_ipython_extension":  # what ``%load_ext kinto_orm`` calls
+            from kinto_orm.display.shell import install
+
+            return install
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
@@ -181,13 +185,12 @@ if not typing.TYPE_CHECKING:  # a type checker should still find misspelt names
         return [*globals(), *_LATER]
 
 
-def _complete_in_notebooks() -> None:
-    """Let the IPython that runs, if one does, complete fields behind ``record.data``."""
+def _feel_at_home() -> None:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if hasattr(shell, "Completer"):
-        from kinto_orm.display.completion import install
+        from kinto_orm.display.shell import install
 
         install(shell)
 
 
-_complete_in_notebooks()
+_feel_at_home()

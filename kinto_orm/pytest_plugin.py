@@ -1,4 +1,4 @@
-"""The pytest fixtures `kinto_server` and `kinto`.
+"""The pytest fixtures `kinto_server` and `kinto`, and tracebacks that a person reads.
 
 pytest loads this in every project where `kinto_orm` is installed, so it imports nothing of
 Kinto until a test asks for a fixture.
@@ -6,6 +6,7 @@ Kinto until a test asks for a fixture.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -34,3 +35,22 @@ def kinto(kinto_server: LocalServer) -> Iterator[Connection]:
     connection = kinto_server.connect("alice")
     yield connection
     connection.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Leave the frames of this library out of what it says; `--full-trace` shows them."""
+    failure = call.excinfo
+    if (
+        failure is None
+        or failure.tb is None
+        or "kinto_orm" not in sys.modules
+        or item.config.getoption("fulltrace")
+    ):
+        return
+    from kinto_orm.display.tracebacks import shorter
+
+    error = failure.value
+    traceback = shorter(error)
+    if traceback is not None:
+        call.excinfo = pytest.ExceptionInfo.from_exc_info((type(error), error, traceback))

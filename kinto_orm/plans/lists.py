@@ -38,8 +38,8 @@ T = TypeVar("T")
 L = TypeVar("L", bound="ListBase[Any]")
 
 
-class _NoLength(TypeError, AttributeError):
-    """What ``len()`` of a list raises; who looks for ``__len__`` finds that there is none."""
+#: What ``len()`` of a list raises; who looks for ``__len__`` finds that there is none.
+_NoLength = type("TypeError", (TypeError, AttributeError), {"__module__": "builtins"})
 
 
 class _Length:

@@ -102,11 +102,14 @@ def encode(value: Any, name: str = "") -> bytes:
         text = _encode(value)
         content = text.encode()
     except (TypeError, ValueError, RecursionError) as error:
-        refuse_first_fault(value, name)
-        raise ValueError(f"the data cannot be written as JSON: {error}") from error
-    if "\\u0000" in text or _passed_unnoticed(value):
-        refuse_first_fault(value, name)
-    return content
+        fault: Exception = error
+    else:
+        if "\\u0000" in text or _passed_unnoticed(value):
+            refuse_first_fault(value, name)
+        return content
+    # Out here, since json's own error says less.
+    refuse_first_fault(value, name)
+    raise ValueError(f"the data cannot be written as JSON: {fault}") from fault
 
 
 def _passed_unnoticed(value: Any, depth: int = 0) -> bool:

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, NoReturn, Protocol
-from weakref import ref
 
 from kinto_orm.exports import exported
 from kinto_orm.protocol.encoding import ATOMS
 from kinto_orm.shown import Shown
-from kinto_orm.state.homes import NOWHERE, Home, path_to, whose
+from kinto_orm.state.homes import NOWHERE, Home, whose
 from kinto_orm.state.parts import Partial, in_part
 from kinto_orm.state.values import (
     Attributes,
@@ -56,13 +55,13 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     it or to ``clear()`` all is :class:`NotLoaded`.
     """
 
-    __slots__ = ("__weakref__", "_held")
+    __slots__ = ("_held",)
 
     #: Two dicts: the fields, and what was loaded. They are the same one until a field is
     #: changed. An object or list that is still the one that was loaded is copied before it is
     #: given out: the document compares with it. Then where fields come from that are not here,
     #: ``None`` where there are no others. Then the kind, the parent and the id
-    #: of the document, for errors to name: with the document itself it would be a circle.
+    #: of the document (a tuple of them, once they were asked for), for errors to name: with the document itself it would be a circle.
     #: One list for all of it, as reading lists makes one for each record.
     _held: list[Any]
 
@@ -84,14 +83,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return Attributes.__getattr__(self, name)
 
     def _no_field(self, name: str) -> str:
-        return no_field(self._whose(), "", name, self)
-
-    def _whose(self) -> str:
-        return whose(held_by(self)[3:])
-
-    def _path_to(self, inner: Any) -> str | None:
-        path = path_to(inner, fields_in(self))
-        return None if path is None else path.removeprefix(".")
+        return no_field(whose(home_of(self)), "", name, self)
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -210,7 +202,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        home = tuple(held_by(self)[3:])
+        home = home_of(self)
         return {"fields": thawed(fields_in(self)), "origin": origin_of(self), "home": home}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -250,6 +242,17 @@ def fields_in(data: Data) -> dict[str, Any]:
     return fields
 
 
+def home_of(data: Data) -> Home:
+    """Of which document the data is."""
+    parts: list[Any] = held_by(data)[3:]
+    if len(parts) == 1:
+        return parts[0]  # type: ignore[no-any-return]
+    # One tuple, once somebody asks: all that is inside the data refers to it.
+    home: Any = tuple(parts)
+    held_by(data)[3:] = [home]
+    return home  # type: ignore[no-any-return]
+
+
 def is_unread(data: Data) -> bool:
     """Whether nothing was loaded of the object whose fields they are."""
     origin: Origin | None = origin_of(data)
@@ -276,7 +279,7 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
         return value
     if origin is not None and isinstance(held, dict) and origin._in_part(name):
         raise not_all_loaded(repr(name))
-    return value if type(value) in ATOMS else kept(value, name, ref(data))
+    return value if type(value) in ATOMS else kept(value, name, (home_of(data), name))
 
 
 def changeable(data: Data) -> dict[str, Any]:
@@ -296,7 +299,7 @@ def _given_out(data: Data, name: str) -> Any:
     value = fields_in(data)[name]
     origin = origin_of(data)
     if held_by(data)[1].get(name) is value:
-        fields, own = changeable(data), thawed(value, ref(data))
+        fields, own = changeable(data), thawed(value, (home_of(data), name))
         if fields[name] is value:
             fields[name] = own
         value = fields[name]

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from operator import is_
 from typing import Any
-from weakref import ref
 
 from kinto_orm.state.comparison import same, settle
-from kinto_orm.state.data import Data, changeable, fields_in, held_by
+from kinto_orm.state.data import Data, changeable, fields_in, held_by, home_of
 from kinto_orm.state.homes import Home
 from kinto_orm.state.in_step import (
     Instance,
@@ -63,7 +62,7 @@ def follow(data: Data, expected: Mapping[str, Any], answer: dict[str, Any]) -> N
     mine = changeable(data)
     for name, value in list(mine.items()):
         if value is loaded.get(name) and value is not expected.get(name):
-            own = thawed(value, ref(data))  # it is about to be changed in place
+            own = thawed(value, (home_of(data), name))  # it is about to be changed in place
             if mine.get(name) is value:
                 mine[name] = own
     settle(mine, expected, answer)

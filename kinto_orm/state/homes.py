@@ -1,9 +1,8 @@
-"""Where fields are: of which document, and inside which of its fields; for errors to name."""
+"""Of which document fields are, for errors to name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from kinto_orm.protocol.ids import quoted
 
@@ -16,6 +15,9 @@ Home: TypeAlias = "tuple[Kind | None, Identity | None, str]"
 
 NOWHERE: Home = (None, None, "")
 
+#: Of which document something inside the data is, and the way to it: ``author.emails[…]``.
+Place: TypeAlias = "tuple[Home, str]"
+
 
 def whose(home: Home) -> str:
     """The URI of the document."""
@@ -23,17 +25,3 @@ def whose(home: Home) -> str:
     if kind is None:
         return "these fields"
     return f"{parent.uri if parent is not None else ''}/{kind.plural}/{quoted(id)}"
-
-
-def path_to(wanted: Any, around: Any) -> str | None:
-    """The way to an object inside another one, as in ``.author.emails[2]``, if it is there."""
-    steps: Iterable[tuple[str, Any]] = ()
-    if isinstance(around, dict):
-        steps = [(f".{name}", one) for name, one in dict.items(around)]
-    elif isinstance(around, list):
-        steps = [(f"[{position}]", one) for position, one in enumerate(around)]
-    for step, one in steps:
-        rest = "" if one is wanted else path_to(wanted, one)
-        if rest is not None:
-            return step + rest
-    return None

@@ -9,8 +9,8 @@ from kinto_orm.state.values import (
     Fields,
     not_all_loaded,
     not_asked_for,
-    owner_of,
-    put_owner,
+    place_of,
+    put_place,
     thawed,
 )
 
@@ -113,9 +113,7 @@ def in_part(value: Any, coverage: Partial, path: tuple[str, ...]) -> Any:
     if type(value) is not Fields or not coverage._in_part(*path):
         return value
     part = Part(value)
-    owner = owner_of(value)
-    if owner is not None:
-        put_owner(part, owner)
+    put_place(part, place_of(value))
     _put_coverage(part, coverage)
     _put_path(part, path)
     return part

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import index
-from typing import Any, Protocol, SupportsIndex, TypeAlias
-from weakref import ref
+from typing import Any, SupportsIndex
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
+from kinto_orm.state.homes import Place, whose
 
 _ABSENT = object()
 
@@ -21,20 +21,6 @@ _NAMED = 12
 
 #: What holds other values, for ``isinstance``.
 _CONTAINER = (*OBJECT, list, tuple)
-
-
-class Outer(Protocol):
-    """Data, as what is inside it knows it: for errors to name."""
-
-    def _whose(self) -> str:
-        """Which document's it is."""
-
-    def _path_to(self, inner: Any) -> str | None:
-        """The way to an object inside it, if it is there."""
-
-
-#: Weak, lest it be a circle: rows that were used are freed at once.
-Owner: TypeAlias = "ref[Outer]"
 
 
 class Attributes:
@@ -72,22 +58,20 @@ class Attributes:
 class Fields(Attributes, dict[str, Any]):
     """An object inside the data: a ``dict`` whose items are attributes too."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_place",)
 
-    #: The data that it is inside, where that is known.
-    _owner: Owner
+    #: Of which document it is, and where in it, if that is known: for errors to name.
+    _place: Place
 
     def _no_field(self, name: str) -> str:
-        owner = owner_of(self)
-        data = None if owner is None else owner()
-        path = None if data is None else data._path_to(self)
-        if data is None or path is None:
+        place = place_of(self)
+        if place is None:
             return no_field("this object", "", name, self)
-        return no_field(data._whose(), path, name, self)
+        return no_field(whose(place[0]), place[1], name, self)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if dict.get(self, name, _ABSENT) is not value:
-            super().__setitem__(checked_name(name), kept(value, name, owner_of(self)))
+            super().__setitem__(checked_name(name), kept(value, name, _at(self, name)))
 
     # dict's own would store what they are given without a look at it.
 
@@ -98,7 +82,7 @@ class Fields(Attributes, dict[str, Any]):
             {
                 checked_name(name): value
                 if dict.get(self, name, _ABSENT) is value
-                else kept(value, name, owner_of(self))
+                else kept(value, name, _at(self, name))
                 for name, value in given.items()
             }
         )
@@ -126,27 +110,27 @@ class Fields(Attributes, dict[str, Any]):
 class Elements(list[Any]):
     """A list inside the data: objects in it have attributes, also those that are put in."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_place",)
 
     #: See :class:`Fields`.
-    _owner: Owner
+    _place: Place
 
     def append(self, value: Any) -> None:
-        super().append(kept(value, "", owner_of(self)))
+        super().append(kept(value, "", _each_of(self)))
 
     def extend(self, values: Iterable[Any]) -> None:
-        owner = owner_of(self)
-        super().extend([kept(value, "", owner) for value in values])
+        place = _each_of(self)
+        super().extend([kept(value, "", place) for value in values])
 
     def insert(self, position: SupportsIndex, value: Any) -> None:
-        super().insert(position, kept(value, "", owner_of(self)))
+        super().insert(position, kept(value, "", _each_of(self)))
 
     def __setitem__(self, position: Any, value: Any) -> None:
-        owner = owner_of(self)
+        place = _each_of(self)
         if isinstance(position, slice):
-            super().__setitem__(position, [kept(one, "", owner) for one in value])
+            super().__setitem__(position, [kept(one, "", place) for one in value])
         elif self[position] is not value:  # else: it was read, and is put back
-            super().__setitem__(position, kept(value, "", owner))
+            super().__setitem__(position, kept(value, "", place))
 
     def __iadd__(self, values: Iterable[Any]) -> Elements:  # type: ignore[misc]
         self.extend(values)
@@ -165,18 +149,34 @@ class Elements(list[Any]):
         return Elements, (list(self),)
 
 
-put_owner = Fields.__dict__["_owner"].__set__
-_put_owner_of_list = Elements.__dict__["_owner"].__set__
+# Quicker than anything else that gets past __setattr__.
+_put_place, _put_list_place = Fields.__dict__["_place"].__set__, Elements.__dict__["_place"].__set__
 
 
-def owner_of(inner: Fields | Elements) -> Owner | None:
-    """The data that an object or list is inside, where that is known."""
-    kind = Fields if isinstance(inner, Fields) else Elements
+def place_of(inner: Fields | Elements) -> Place | None:
+    """Of which document an object or list is, and where in it, if that is known."""
+    slots = Fields.__dict__ if isinstance(inner, Fields) else Elements.__dict__
     try:
-        owner: Owner = kind.__dict__["_owner"].__get__(inner)
+        return slots["_place"].__get__(inner)  # type: ignore[no-any-return]
     except AttributeError:
         return None
-    return owner
+
+
+def put_place(fields: Fields, place: Place | None) -> None:
+    """Tell an object where it is."""
+    if place is not None:
+        _put_place(fields, place)
+
+
+def _at(fields: Fields, name: str) -> Place | None:
+    place = place_of(fields)
+    return None if place is None else (place[0], f"{place[1]}.{name}")
+
+
+def _each_of(elements: Elements) -> Place | None:
+    place = place_of(elements)
+    # Which one it is changes with every insertion.
+    return None if place is None else (place[0], f"{place[1]}[…]")
 
 
 def no_field(whose: str, path: str, name: str, fields: Iterable[str]) -> str:
@@ -219,45 +219,49 @@ def checked_name(name: Any) -> str:
     return name
 
 
-def kept(value: Any, name: str = "", owner: Owner | None = None) -> Any:
+def kept(value: Any, name: str = "", place: Place | None = None) -> Any:
     """What is stored for a value that a caller gave: of objects and lists, a copy."""
     if type(value) in ATOMS or not isinstance(value, _CONTAINER):
         return value
-    return owned(value, name, owner)
+    return owned(value, name, place)
 
 
-def owned(value: Any, name: str, owner: Owner | None = None) -> Any:
+def owned(value: Any, name: str, place: Place | None = None) -> Any:
     """:func:`thawed` for what a caller gave, which may contain itself."""
     try:
-        return thawed(value, owner)
-    except RecursionError:
-        refuse_first_fault(value, name)
-        raise
+        return thawed(value, place)
+    except RecursionError as error:
+        too_deep = error
+    refuse_first_fault(value, name)
+    raise too_deep
 
 
-def thawed(value: Any, owner: Owner | None = None) -> Any:
+def thawed(value: Any, place: Place | None = None) -> Any:
     """A copy of JSON that shares nothing with it, as :class:`Fields` and :class:`Elements`.
 
-    ``owner`` is the data that it goes into.
+    ``place`` is the document that it goes into, and where.
     """
     if type(value) in ATOMS:
         return value
     if isinstance(value, (list, tuple)):
+        each = place and (place[0], f"{place[1]}[…]")
         elements = Elements(
-            [child if type(child) in ATOMS else thawed(child, owner) for child in value]
+            [child if type(child) in ATOMS else thawed(child, each) for child in value]
         )
-        if owner is not None:
-            _put_owner_of_list(elements, owner)
+        if place:
+            _put_list_place(elements, place)
         return elements
     if isinstance(value, OBJECT):
         fields = Fields(
             {
-                name: child if type(child) in ATOMS else thawed(child, owner)
+                name: child
+                if type(child) in ATOMS
+                else thawed(child, place and (place[0], f"{place[1]}.{name}"))
                 for name, child in value.items()
             }
         )
-        if owner is not None:
-            put_owner(fields, owner)
+        if place:
+            _put_place(fields, place)
         return fields
     return value
 
