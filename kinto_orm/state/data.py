@@ -60,9 +60,9 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     #: Two dicts: the fields, and what was loaded. They are the same one until a field is
     #: changed. An object or list that is still the one that was loaded is copied before it is
     #: given out: the document compares with it. Then where fields come from that are not here,
-    #: ``None`` where there are no others. Then the kind, the parent and the id
-    #: of the document (a tuple of them, once they were asked for), for errors to name: with the document itself it would be a circle.
-    #: One list for all of it, as reading lists makes one for each record.
+    #: ``None`` where there are no others. Then the kind, the parent and the id of the document
+    #: (one tuple of them, once somebody asked), for errors to name: with the document itself it
+    #: would be a circle. One list for all of it, as reading lists makes one for each record.
     _held: list[Any]
 
     def __init__(
