@@ -17,7 +17,7 @@ from kinto_orm.plans.effects import Ask, Envelope, Steps, Verb, Verbs
 from kinto_orm.plans.operations import Operation, chunks, next_round
 from kinto_orm.plans.server import Server
 from kinto_orm.shown import Shown
-from kinto_orm.state.document import Document, put_in_queue, queue_of
+from kinto_orm.state.document import Document, copied, put_in_queue, queue_of
 from kinto_orm.state.edits import edits_of
 
 #: How many objects go into an envelope where the server has no bound.
@@ -43,6 +43,8 @@ class Queue:
     _server: Server
     results: list[tuple[Any, Any]] = attrs.field(factory=list, init=False)
     waiting: int = attrs.field(default=0, init=False)  # how many operations have not ended
+    #: What objects were when a save of theirs was called that waits; see ``state.contents.Queued``.
+    copies: dict[int, list[Document]] = attrs.field(factory=dict, init=False)
     _queue: list[Operation] = attrs.field(factory=list, init=False)
     _last: dict[int, Operation] = attrs.field(factory=dict, init=False)  # of each object
     _unforgiven: bool = attrs.field(default=False, init=False)
@@ -72,20 +74,37 @@ class Queue:
     def _add_to(self, earlier: Operation, operation: Operation, since: int) -> None:
         """Queue another operation on the same object."""
         verb = operation.verb
-        both_save = verb.name == earlier.verb.name == "save" and earlier.steps is not None
-        if both_save and earlier.place >= since:
+        takes_its_place = verb.name == earlier.verb.name == "save" and earlier.place >= since
+        if takes_its_place and earlier.steps is not None:
             operation.start()
             earlier.close()
-            operation.place = earlier.place
-            self._queue[operation.place] = operation
-            self.waiting -= operation.ended
-            self._keep_in_mind(operation)
+            self._put_in_place_of(earlier, operation)
             return
         operation.rehearse()
-        if verb.name == "refresh":  # what is edited from now on is not to be dropped
+        # What is edited from now on is neither to be dropped nor to be sent.
+        if verb.name == "refresh":
             operation.verb = verb.asked(dropped=edits_of(operation.document))
-        operation.after = earlier  # what to send depends on how that one ends
-        self._append(operation)
+        if verb.name == "save":
+            operation.asked = asked = copied(operation.document)
+            operation.verb = verb.asked(asked=asked)
+            self.copies.setdefault(id(operation.document), []).append(asked)
+        if takes_its_place:
+            operation.after = earlier.after
+            self._forget_copy(earlier)
+            self._put_in_place_of(earlier, operation)
+        else:
+            operation.after = earlier  # what to send depends on how that one ends
+            self._append(operation)
+
+    def _forget_copy(self, operation: Operation) -> None:
+        held = self.copies[id(operation.document)]
+        held[:] = [copy for copy in held if copy is not operation.asked]
+
+    def _put_in_place_of(self, earlier: Operation, operation: Operation) -> None:
+        operation.place = earlier.place
+        self._queue[operation.place] = operation
+        self.waiting -= operation.ended
+        self._keep_in_mind(operation)
 
     def _append(self, operation: Operation) -> None:
         operation.place = len(self._queue)
@@ -112,8 +131,11 @@ class Queue:
             put_in_queue(operation.document, None)
         del self._queue[since:]
         self._last.clear()
+        self.copies.clear()
         for operation in self._queue:
             self._keep_in_mind(operation)
+            if operation.asked is not None:
+                self.copies.setdefault(id(operation.document), []).append(operation.asked)
         self.waiting = len([operation for operation in self._queue if not operation.ended])
 
     def send(self) -> Steps[None]:

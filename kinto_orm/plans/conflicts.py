@@ -51,15 +51,17 @@ def save(
     safe: bool,
     if_match: Timestamp = None,
     on_conflict: OnConflict = None,
+    asked: Document | None = None,
 ) -> Steps[object]:
     """Save; where another writer is met, resolve it and save again.
 
-    If that fails in the end, the document is what it was before it began.
+    If that fails in the end, the document is what it was before it began. ``asked``: see
+    :func:`kinto_orm.plans.objects.save`.
     """
     if on_conflict is None:
-        return plans.save(carrier, document, safe=safe, if_match=if_match)
+        return plans.save(carrier, document, safe=safe, if_match=if_match, asked=asked)
     check_policy(on_conflict)
-    return _resolving(carrier, document, safe, if_match, on_conflict)
+    return _resolving(carrier, document, safe, if_match, on_conflict, asked)
 
 
 def _resolving(
@@ -68,6 +70,7 @@ def _resolving(
     safe: bool,
     if_match: Timestamp,
     on_conflict: OnConflict,
+    asked: Document | None,
 ) -> Steps[None]:
     from kinto_orm.state.resolutions import WayBack  # most programs have no policy
 
@@ -76,7 +79,7 @@ def _resolving(
         for met_before in range(MAX_CONFLICTS):
             yield from _step_aside(met_before)
             try:
-                yield from plans.save(carrier, document, safe=safe, if_match=if_match)
+                yield from plans.save(carrier, document, safe=safe, if_match=if_match, asked=asked)
             except (Conflict, NotFound) as error:
                 if not (isinstance(error, Conflict) or _gone(document, error)):
                     raise
@@ -87,7 +90,7 @@ def _resolving(
             if not _resolve(document, met, on_conflict):
                 return
             way_back.resolved()
-            if_match = None
+            if_match = asked = None
         yield from plans.save(carrier, document, safe=safe)
     except BaseException:
         way_back.take()

@@ -50,24 +50,34 @@ from kinto_orm.state.writes import Write
 
 
 def save(
-    carrier: Carrier, document: Document, *, safe: bool, if_match: Timestamp = None
+    carrier: Carrier,
+    document: Document,
+    *,
+    safe: bool,
+    if_match: Timestamp = None,
+    asked: Document | None = None,
 ) -> Steps[object]:
-    """Create what is new, send what changed of what is not, or nothing."""
+    """Create what is new, send what changed of what is not, or nothing.
+
+    ``asked`` is what the document was when its save was called, where the save had to wait.
+    """
     refuse_deleted(document)
     if status_of(document) is Status.NEW:
-        return create(carrier, document, safe=safe, if_match=if_match)
-    if status_of(document) is Status.REFERENCE or adds_blindly(document) or attempts_of(document):
-        return _read_and_update(carrier, document, safe, if_match)
+        return create(carrier, document, safe=safe, if_match=if_match, asked=asked)
+    unknown = status_of(document) is Status.REFERENCE or adds_blindly(document)
+    if asked is not None or unknown or attempts_of(document):
+        return _read_and_update(carrier, document, asked, safe, if_match)
     writes = pending_writes(document, carrier.patch_types)
     return _send(carrier, document, document, writes, safe, match(document, safe, if_match))
 
 
 def _read_and_update(
-    carrier: Carrier, document: Document, safe: bool, if_match: Timestamp
+    carrier: Carrier, document: Document, asked: Document | None, safe: bool, if_match: Timestamp
 ) -> Steps[None]:
-    if not is_edited(document):
+    if not is_edited(document if asked is None else asked):
         return
-    asked = copied(document)  # what is edited while this one reads was not asked for
+    if asked is None:
+        asked = copied(document)  # what is edited while this one reads was not asked for
     if status_of(document) is Status.REFERENCE:
         answer = object_of(checked((yield Request("GET", document.uri))))
         for one in (document, asked):
@@ -144,22 +154,27 @@ def create(
     safe: bool,
     if_match: Timestamp = None,
     if_not_exists: bool = False,
+    asked: Document | None = None,
 ) -> Steps[bool]:
     """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already.
 
     The latter never overwrites, ``safe`` or not. Whether the object was made.
     """
-    # What is edited while an earlier attempt is looked for was not asked for.
-    asked = copied(document) if attempts_of(document) else document
+    if asked is None:
+        # What is edited while an earlier attempt is looked for was not asked for.
+        asked = copied(document) if attempts_of(document) else document
+    write = creation(asked)
+    if if_not_exists:  # what is edited from now on is not what the object was to be made of
+        sent = snapshot(asked, write.change, write.permissions)
     headers = {"If-None-Match": "*"} if safe or if_not_exists else {}
     if if_match is not None:
         headers = match(document, safe, if_match)
     try:
-        yield from _send(carrier, document, asked, [creation(asked)], safe, headers)
+        yield from _send(carrier, document, asked, [write], safe, headers)
     except Conflict as error:
         if not if_not_exists or error.remote is None:
             raise
-        become(document, error.details["existing"], None)
+        become(document, error.details["existing"], None, sent)
         return False
     except Forbidden:
         # Whoever may write an object but not create its siblings gets 403 where it exists.
@@ -168,7 +183,7 @@ def create(
         response = yield Request("GET", document.uri)
         if response.status != 200:
             raise
-        become(document, *object_of(response))
+        become(document, *object_of(response), sent)
         return False
     note_made(document)
     return True

@@ -33,6 +33,7 @@ class Operation:
     document: Document
     ignore: tuple[type[Exception], ...]
     after: Operation | None = None  # an earlier one on the same object
+    asked: Document | None = None  # the object as it was then, of a save that waits
     place: int = 0  # in the queue
     steps: Steps[Any] | None = None
     request: Request | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.document import Document, Status
+from kinto_orm.state.document import Document, Status, copies_in_queue
 from kinto_orm.state.edits import Snapshot, drop_edits, put_fields
 from kinto_orm.state.held import current_fields, follow, let_go
 from kinto_orm.state.writes import difference
@@ -26,6 +26,9 @@ def accept_answer(
 
     ``permissions`` is ``None`` where the answer does not speak of them.
     """
+    if document._queued_in is not None:
+        for copy in copies_in_queue(document):
+            accept_answer(copy, data, permissions, sent=sent, coverage=coverage)
     baseline = dict(data)
     baseline.pop("id", None)
     timestamp = baseline.pop("last_modified", None)
@@ -42,15 +45,20 @@ def accept_answer(
     if held is not None:
         document._mark_origin()
     if permissions is not None:
-        accept_permissions(document, permissions, sent)
+        _accept_permissions(document, permissions, sent)
     elif newer:
         forget_permissions(document)
 
 
-def accept_permissions(
-    document: Document, permissions: Mapping[str, list[str]], sent: Snapshot | None = None
+def accept_permissions(document: Document, permissions: Mapping[str, list[str]]) -> None:
+    """Hold these permissions; keep all edits."""
+    for one in (*copies_in_queue(document), document):
+        _accept_permissions(one, permissions, None)
+
+
+def _accept_permissions(
+    document: Document, permissions: Mapping[str, list[str]], sent: Snapshot | None
 ) -> None:
-    """Hold these permissions; keep the edits made since ``sent``, by default all."""
     document._baseline_permissions = permissions
     if document._permissions is not None:
         document._permissions._learn(permissions, None if sent is None else sent.permissions)
@@ -77,29 +85,30 @@ def accept_unchanged(document: Document, sent: Snapshot, coverage: Coverage) -> 
 
 
 def become(
-    document: Document, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
+    document: Document,
+    data: Mapping[str, Any],
+    permissions: Mapping[str, list[str]] | None,
+    sent: Snapshot,
 ) -> None:
-    """Hold what the server has instead of all that is held here.
+    """Hold what the server has, instead of what the object was to be made of; keep later edits.
 
     An instance that it was to be made of stays as its user made it.
     """
     if document._data is not None:
         let_go(document._data)
-    _become(document, data, permissions)
-
-
-def _become(
-    document: Document, data: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
-) -> None:
-    document._status, document._baseline = Status.REFERENCE, {}
-    drop_edits(document)
-    accept_answer(document, data, permissions)
+    for one in (*copies_in_queue(document), document):
+        one._replaced = False
+        if one._permissions is not None:
+            one._permissions._forget(sent.permissions)
+    accept_answer(document, data, permissions, sent=sent)
 
 
 def become_version(document: Document, remote: Document) -> None:
     """Hold another version of the object instead of all that is held here."""
+    document._status, document._baseline = Status.REFERENCE, {}
+    drop_edits(document)
     data = {**remote._baseline, "last_modified": remote._last_modified}
-    _become(document, data, remote._baseline_permissions)
+    accept_answer(document, data, remote._baseline_permissions)
 
 
 def version(document: D, data: Mapping[str, Any]) -> D:

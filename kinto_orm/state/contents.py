@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
@@ -26,6 +26,14 @@ from kinto_orm.state.values import not_all_loaded, owned
 
 if TYPE_CHECKING:
     from kinto_orm.state.document import Document
+
+
+class Queued(Protocol):
+    """The open batch that has a request for an object."""
+
+    #: By the ``id()`` of an object: what it was when each save was called that waits there for an
+    #: answer. These copies are told all answers that the object is told.
+    copies: dict[int, list[Document]]
 
 
 class Status(Enum):
@@ -72,7 +80,7 @@ class Contents(Identity):
     # writes whose answers never came: Attempts
     _attempts: tuple[Any, ...] | None
     # the open batch that has a request for this object, if any
-    _queued_in: object | None
+    _queued_in: Queued | None
 
     # -- beginnings
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from kinto_orm.errors import DeletedError
 from kinto_orm.shown import Shown
-from kinto_orm.state.contents import Contents, Status
+from kinto_orm.state.contents import Contents, Queued, Status
 from kinto_orm.state.data import Data
 from kinto_orm.state.held import current_fields, duplicate
 from kinto_orm.state.identity import ServerConnection
@@ -166,12 +166,18 @@ def mapping_of(document: Document) -> Data:
 status_of: Callable[[Document], Status] = attrgetter("_status")
 
 #: The open batch that has a request for this object, or ``None``.
-queue_of: Callable[[Document], object | None] = attrgetter("_queued_in")
+queue_of: Callable[[Document], Queued | None] = attrgetter("_queued_in")
 
 
-def put_in_queue(document: Document, queue: object | None) -> None:
+def put_in_queue(document: Document, queue: Queued | None) -> None:
     """Note which open batch has a request for the object; ``None`` when it is over."""
     document._queued_in = queue
+
+
+def copies_in_queue(document: Document) -> list[Document]:
+    """What the document was at each save that waits in a batch; see :class:`Queued`."""
+    queue = document._queued_in
+    return [] if queue is None or not queue.copies else queue.copies.get(id(document), [])
 
 
 def copied(document: Self) -> Self:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinto_orm.state.coverage import Coverage
-from kinto_orm.state.document import Document, Status
+from kinto_orm.state.document import Document, Status, copies_in_queue
 from kinto_orm.state.held import follow, lend
 from kinto_orm.state.overlay import over
 from kinto_orm.state.values import thawed
@@ -229,8 +229,9 @@ def drop_these_edits(document: Document, edits: Edits) -> None:
     Those of fields are dropped by the answer that follows, which is compared with
     ``edits.fields``.
     """
-    held = document._permissions
-    if held is not None and held._pending() == edits.permissions:
-        held._revert()
-    if edits.replaced:
-        document._replaced = False
+    for one in (*copies_in_queue(document), document):
+        held = one._permissions
+        if held is not None and held._pending() == edits.permissions:
+            held._revert()
+        if edits.replaced:
+            one._replaced = False

@@ -242,12 +242,15 @@ class Permissions(Shown, Mapping[str, Principals]):
             expected = None if sent is None else sent.get(name)
             held._learn([*shown.get(name, [])] if shown else None, expected)
 
-    def _forget(self) -> None:
-        """Newer permissions may exist: ask again when they are read. Edits are kept."""
+    def _forget(self, sent: Mapping[str, list[str]] | None = None) -> None:
+        """Newer permissions may exist: ask again when they are read.
+
+        Edits made since ``sent`` are kept, by default all of them.
+        """
         object.__setattr__(self, "_known", False)
         object.__setattr__(self, "_hidden", False)
-        for held in self._each.values():
-            held._learn(None, None)
+        for name, held in self._each.items():
+            held._learn(None, None if sent is None else sent.get(name, []))
 
     def _revert(self) -> None:
         for held in self._each.values():

@@ -43,7 +43,7 @@ from support.servers import SeenRequest, WatchedServer
 Connect = Callable[..., Connection]
 Log = list[SeenRequest]
 
-ALICE, BOB, CAROL = "account:alice", "account:bob", "account:carol"
+ALICE, BOB, CAROL, DAVE = (f"account:{name}" for name in ("alice", "bob", "carol", "dave"))
 
 
 @pytest.fixture
@@ -674,6 +674,128 @@ def test_what_was_created_in_the_block_can_be_edited_and_saved(real: Collection)
     assert stored(real) == {"r": {"a": 1, "b": 2}, "other": {"a": 1}}
     assert real.get_record("r").permissions.read == [BOB]
     assert list(other.changes) == ["data.b"]
+
+
+def test_a_save_that_waits_sends_what_was_edited_when_it_was_called(real: Collection) -> None:
+    patched, asked_again, granted = filled(real, 3, by={"name": "x"})
+    with real.batch():
+        made = real.create_record({"a": 1, "gone": 0}, id="made")
+        made.data.b = 2
+        made.data.by = {"name": "x"}
+        made.permissions.read += BOB
+        made.save()
+        made.data.b = 3
+        made.data.c = 4
+        made.data.by.name = "y"
+        made.permissions.read += CAROL
+        del made.data.gone
+        patched.patch(BasicPatch(data={"p": 1}))
+        patched.data.s = 1
+        patched.save()
+        patched.data.s = 2
+        patched.data.by.name = "y"
+        asked_again.refresh()
+        asked_again.data.s = 1
+        asked_again.save()
+        asked_again.data.by.name = "y"
+        granted.patch(BasicPatch(permissions={"read": [BOB]}))
+        granted.permissions.read += CAROL
+        granted.save()
+        granted.permissions.read += DAVE
+        granted.data = {"all": "new"}
+    held = stored(real)
+    assert held["made"] == {"a": 1, "gone": 0, "b": 2, "by": {"name": "x"}}
+    assert real.get_record("made").permissions.read == [BOB]
+    assert sorted(made.changes) == [
+        "data.b",
+        "data.by.name",
+        "data.c",
+        "data.gone",
+        "permissions.read",
+    ]
+    assert held["r0"] == {"n": 0, "p": 1, "s": 1, "by": {"name": "x"}}
+    assert patched.changes.data == {"s": (1, 2), "by.name": ("x", "y")}
+    assert held["r1"] == {"n": 1, "s": 1, "by": {"name": "x"}}
+    assert list(asked_again.changes) == ["data.by.name"]
+    assert sorted(real.get_record("r2").permissions.read) == [BOB, CAROL]
+    assert sorted(granted.changes) == ["data.all", "data.by", "data.n", "permissions.read"]
+    assert dict(granted.data) == {"all": "new"}
+    with real.batch():
+        for one in (made, patched, asked_again, granted):
+            one.save()
+    held = stored(real)
+    assert held["made"] == {"a": 1, "b": 3, "c": 4, "by": {"name": "y"}}
+    assert held["r0"] == {"n": 0, "p": 1, "s": 2, "by": {"name": "y"}}
+    assert held["r1"] == {"n": 1, "s": 1, "by": {"name": "y"}}
+    assert held["r2"] == {"all": "new"}
+    assert sorted(real.get_record("r2").permissions.read) == [BOB, CAROL, DAVE]
+
+
+def test_of_two_saves_that_wait_one_is_sent_with_the_edits_of_the_later(
+    real: Collection, any_server: Any
+) -> None:
+    with any_server.log() as log, real.batch():
+        made = real.create_record({"a": 1}, id="made")
+        for b in range(3):
+            made.data.b = b
+            made.save()
+        made.data.b = 9
+    assert sent(log) == [[("PUT", made.uri)], [("PATCH", made.uri)]]
+    assert stored(real) == {"made": {"a": 1, "b": 2}}
+    assert made.changes.data == {"b": (2, 9)}
+
+
+def test_what_is_taken_back_before_a_save_that_waits_is_taken_back(real: Collection) -> None:
+    one, two = filled(real, 2, a=0)
+    with real.batch():
+        one.data.a = 1
+        one.save()
+        one.patch(BasicPatch(data={"p": 1}))
+        one.data.a = 0
+        one.save()
+        one.data.a = 2
+        two.data.a = 1
+        two.save()
+        two.patch(BasicPatch(data={"p": 1}))
+        two.data.a = 0
+        two.save()
+        two.patch(BasicPatch(data={"q": 1}))
+        two.data.a = 5
+        two.save()
+        two.data.a = 6
+    assert stored(real) == {"r0": {"n": 0, "a": 0, "p": 1}, "r1": {"n": 1, "a": 5, "p": 1, "q": 1}}
+    assert one.changes.data == {"a": (0, 2)}
+    assert two.changes.data == {"a": (5, 6)}
+
+
+def test_edits_of_what_was_there_already_are_sent_by_the_save_after_create(
+    real: Collection,
+) -> None:
+    real.create_record({"x": 9}, id="r")
+    with real.batch():
+        held = real.create_record({"a": 1}, {"read": [BOB]}, id="r", if_not_exists=True)
+        held.data.b = 2
+        held.save()
+        held.data.c = 3
+        held.permissions.read += CAROL
+    assert stored(real) == {"r": {"x": 9, "b": 2}}
+    assert list(real.get_record("r").permissions.read) == []
+    assert dict(held.data) == {"x": 9, "b": 2, "c": 3}
+    assert sorted(held.changes) == ["data.c", "permissions.read"]
+    held.save()
+    assert real.get_record("r").permissions.read == [CAROL]
+
+
+def test_a_save_that_waited_in_vain_leaves_all_edits_pending(real: Collection) -> None:
+    real.create_record({"x": 9}, id="r")
+    with failing(real.batch()) as failed:
+        made = real.create_record({"a": 1}, id="r")
+        made.data.b = 2
+        made.save()
+        made.data.b = 3
+    assert [type(error) for _, error in failed.error.errors] == [Conflict, Conflict]
+    assert dict(made.data) == {"a": 1, "b": 3}
+    made.delete(safe=False)
 
 
 def test_saved_then_deleted_is_deleted_and_deleted_then_saved_is_an_error(
@@ -1789,13 +1911,3 @@ def test_a_schema_holds_in_the_next_batch_for_records_after_others(real: Collect
         real.create_record({"n": 1})
         real.create_record({"n": "text"}, id="refused")
     assert [record.id for record, _ in failed.error.errors] == ["refused"]
-
-
-def test_a_save_that_waits_for_a_creation_sends_what_is_edited_by_then(todo: Collection) -> None:
-    with todo.batch():
-        record = todo.create_record({"n": 1})
-        record.data.n = 2
-        record.save()
-        record.data.more = True
-    assert not record.changes
-    assert dict(todo.get_record(record.id).data) == {"n": 2, "more": True}
