@@ -5,20 +5,17 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from kinto_orm.drivers.block import OpenBlock
+from kinto_orm.drivers.block import BaseBlock
 from kinto_orm.plans.batch import Batch
 
-if TYPE_CHECKING:
-    from kinto_orm.aio.driver import Driver
 
-
-class Block(OpenBlock):
+class Block(BaseBlock):
     """``async with connection.batch() as batch:``."""
 
-    driver: Driver
+    __slots__ = ()
 
     async def __aenter__(self) -> Batch:
-        return self.begin()
+        return self._block.begin()
 
     async def __aexit__(
         self,
@@ -26,7 +23,7 @@ class Block(OpenBlock):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.driver.run_long(self.end(kind is not None))
+        await self._block.driver.run(self._block.end(kind is not None))
 
     if not TYPE_CHECKING:
 

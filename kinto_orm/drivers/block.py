@@ -11,11 +11,10 @@ from kinto_orm.drivers.scopes import enter, leave
 from kinto_orm.plans import conflicts
 from kinto_orm.plans.batch import Batch, Queue
 from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs
-from kinto_orm.plans.operations import error_types
+from kinto_orm.plans.operations import Ignored, error_types
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.dry_run import Plan
-    from kinto_orm.drivers.sync import Driver
 
 
 @attrs.define(eq=False)
@@ -93,13 +92,24 @@ class OpenBlock:
         return number
 
 
-class Block(OpenBlock):
+class BaseBlock:
+    """What ``connection.batch()`` returns: to be entered, once."""
+
+    __slots__ = ("_block",)
+
+    def __init__(
+        self, driver: Any, ignore: Ignored = (), on_conflict: conflicts.OnConflict = None
+    ) -> None:
+        self._block = OpenBlock(driver, ignore, on_conflict)
+
+
+class Block(BaseBlock):
     """``with connection.batch() as batch:``."""
 
-    driver: Driver
+    __slots__ = ()
 
     def __enter__(self) -> Batch:
-        return self.begin()
+        return self._block.begin()
 
     def __exit__(
         self,
@@ -107,4 +117,4 @@ class Block(OpenBlock):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.driver.run(self.end(kind is not None))
+        self._block.driver.run(self._block.end(kind is not None))

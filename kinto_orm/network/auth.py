@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from requests import PreparedRequest
@@ -24,11 +25,17 @@ class ServerAuth(AuthBase, ABC):
     """Credentials that take the server's own help to get."""
 
     @abstractmethod
-    def signer(self, server_url: str, ask: Callable[[Request], Steps[Response]]) -> Steps[AuthBase]:
+    def _signer(
+        self, server_url: str, ask: Callable[[Request], Steps[Response]]
+    ) -> Steps[AuthBase]:
         """What signs requests to a server; ``ask`` sends it one without credentials.
 
         A plan, run before every request, in any thread or task.
         """
+
+
+#: The plan of such credentials; see :class:`ServerAuth`.
+signer_of: Callable[[ServerAuth], Callable[..., Steps[AuthBase]]] = attrgetter("_signer")
 
 
 class HeaderAuth(AuthBase):

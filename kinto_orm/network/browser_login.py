@@ -68,7 +68,9 @@ class BrowserOAuth(ServerAuth):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         raise TypeError("BrowserOAuth is for kinto_orm.Connection, which knows the server")
 
-    def signer(self, server_url: str, ask: Callable[[Request], Steps[Response]]) -> Steps[AuthBase]:
+    def _signer(
+        self, server_url: str, ask: Callable[[Request], Steps[Response]]
+    ) -> Steps[AuthBase]:
         """What signs requests to a server; logs in where that was not done yet."""
         signer = self._signers.get(server_url)
         if signer is not None:

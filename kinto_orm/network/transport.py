@@ -22,7 +22,7 @@ from kinto_orm.errors import (
     ResponseError,
     TransportError,
 )
-from kinto_orm.network.auth import ServerAuth, as_auth
+from kinto_orm.network.auth import ServerAuth, as_auth, signer_of
 from kinto_orm.network.deadlines import left
 from kinto_orm.network.endpoint import Endpoint
 from kinto_orm.network.exchange import Bounds, beginning, late
@@ -202,7 +202,7 @@ class Transport(Generic[E]):
         if isinstance(request, RequestAs) and request.user is not None:
             auth = as_auth(request.user) if request.user else None
         elif isinstance(auth, ServerAuth):
-            auth = yield from auth.signer(self.pool.server_url, self._ask_as_nobody)
+            auth = yield from signer_of(auth)(self.pool.server_url, self._ask_as_nobody)
         return signed(prepared(request, url, self.headers.sent, self.pool.cookies), auth)
 
     def _ask_as_nobody(self, request: Request) -> Steps[Response]:

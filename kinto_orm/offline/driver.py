@@ -64,7 +64,7 @@ class MirrorDriver(Driver):
 class MirrorBlock(Block):
     """``with mirror.batch() as batch:``: all of it is in the file in the end, or nothing."""
 
-    driver: MirrorDriver
+    __slots__ = ()
 
     def __exit__(
         self,
@@ -72,7 +72,7 @@ class MirrorBlock(Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.driver.run_whole(self.end(kind is not None))
+        self._block.driver.run_whole(self._block.end(kind is not None))
 
 
 class FileDriver(Driver):

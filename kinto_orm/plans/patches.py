@@ -13,7 +13,7 @@ from kinto_orm.state.answers import accept_answer, accept_permissions
 from kinto_orm.state.attempts import Attempt, attempted
 from kinto_orm.state.document import Document, Status, refuse_deleted, status_of
 from kinto_orm.state.edits import Snapshot, baseline_of, baseline_permissions_of
-from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch
+from kinto_orm.state.patches import BasicPatch, JSONPatch, MergePatch, encoded_patch, patch_applied
 from kinto_orm.state.writes import difference
 
 
@@ -47,7 +47,7 @@ def patch(
         headers["Content-Type"] = changes.content_type
     # Appending twice is not appending once: such a patch is repeated with a precondition only.
     once = isinstance(changes, JSONPatch) and "If-Match" not in headers
-    request = Request("PATCH", document.uri, "", headers, changes.encoded(), once=once)
+    request = Request("PATCH", document.uri, "", headers, encoded_patch(changes), once=once)
     attempt = _attempt(document, changes)
     try:
         response = yield request
@@ -74,7 +74,7 @@ def patch(
 def _attempt(document: Document, changes: BasicPatch | MergePatch | JSONPatch) -> Attempt | None:
     """What the patch makes of the object, if that is known."""
     before = baseline_of(document)
-    made = changes.made_of(before, baseline_permissions_of(document))
+    made = patch_applied(changes, before, baseline_permissions_of(document))
     if made is None:
         return None
     fields, lists = made

@@ -43,13 +43,12 @@ class _DataPatch(ABC):
         if self.data is not None and not isinstance(self.data, Mapping):
             raise TypeError(f"the data of a patch is a mapping, not a {type(self.data).__name__}")
 
-    def encoded(self) -> bytes:
+    def _encoded(self) -> bytes:
         return body(self.data, self.permissions)
 
-    def made_of(
+    def _made_of(
         self, fields: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
     ) -> State | None:
-        """The fields that it makes of these, and the permissions that it speaks of."""
         return self._merged(fields, self.data or {}), self.permissions or {}
 
     @staticmethod
@@ -111,17 +110,12 @@ class JSONPatch:
                     "{'op': 'replace', 'path': '/data/title', 'value': 'x'}"
                 )
 
-    def encoded(self) -> bytes:
-        """The body of the request."""
+    def _encoded(self) -> bytes:
         return encode(self.operations)
 
-    def made_of(
+    def _made_of(
         self, fields: Mapping[str, Any], permissions: Mapping[str, list[str]] | None
     ) -> State | None:
-        """The fields that it makes of these, and the permissions that it speaks of.
-
-        ``None`` where it does not fit them, or speaks of permissions that are not known.
-        """
         paths = [str(each.get(key, "")).split("/") for each in self.operations for key in _PATHS]
         spoken_of = {path[2] for path in paths if path[1:2] == ["permissions"] and path[2:]}
         if spoken_of and not permissions:
@@ -134,3 +128,20 @@ class JSONPatch:
             return dict(data), {name: list(held.get(name, ())) for name in spoken_of}
         except (LookupError, TypeError, ValueError, AttributeError):
             return None
+
+
+def encoded_patch(patch: BasicPatch | MergePatch | JSONPatch) -> bytes:
+    """The body of the request."""
+    return patch._encoded()
+
+
+def patch_applied(
+    patch: BasicPatch | MergePatch | JSONPatch,
+    fields: Mapping[str, Any],
+    permissions: Mapping[str, list[str]] | None,
+) -> State | None:
+    """The fields that a patch makes of these, and the permissions that it speaks of.
+
+    ``None`` where it does not fit them, or speaks of permissions that are not known.
+    """
+    return patch._made_of(fields, permissions)

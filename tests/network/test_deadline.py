@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import anyio
 import pytest
 
+import kinto_orm.aio
 from kinto_orm import BatchError, Connection, ReadTimeout, ServiceUnavailable
 from kinto_orm.network.deadlines import left
 from support.faults import fail, header
 from support.loopback import listening
-from support.worlds import World
+from support.worlds import SECRET, World
 
 #: Seconds; what is slower than the machine on a bad day.
 DEADLINE, PATIENCE = 1.0, 3.0
@@ -161,6 +163,23 @@ def test_a_batch_ends_with_the_deadline(world: World) -> None:
         send()
     assert time.monotonic() - started < PATIENCE
     assert {type(error) for _, error in caught.value.errors} == {ReadTimeout}
+
+
+def test_an_awaited_batch_ends_with_the_deadline_too(world: World) -> None:
+    world.proxy.next(*[slowly] * 9)
+
+    async def send() -> None:
+        awaited = kinto_orm.aio.Connection(world.alice.server_url, ("alice", SECRET))
+        async with awaited, awaited.with_options(deadline=DEADLINE, retry_after=0) as kinto:
+            todo = kinto.bucket("b").collection("todo")
+            async with kinto.batch():
+                for number in range(60):
+                    await todo.create_record({"n": number})
+
+    started = time.monotonic()
+    with pytest.raises((ReadTimeout, BatchError)):
+        anyio.run(send)
+    assert time.monotonic() - started < PATIENCE
 
 
 def test_a_deletion_of_many_ends_with_the_deadline(world: World) -> None:

@@ -74,7 +74,7 @@ class MirrorDriver(Driver):
 class MirrorBlock(Block):
     """``async with mirror.batch() as batch:``: all of it is in the file in the end, or nothing."""
 
-    driver: MirrorDriver
+    __slots__ = ()
 
     async def __aexit__(
         self,
@@ -82,10 +82,11 @@ class MirrorBlock(Block):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        leave(self)  # here, as a thread has a context of its own
-        whole = blocking.MirrorDriver(self.driver.file)
+        leave(self._block)  # here, as a thread has a context of its own
+        driver: MirrorDriver = self._block.driver
+        whole = blocking.MirrorDriver(driver.file)
         # The transaction stays open from the first write to the last: one thread makes them all.
-        await self.driver.offload(partial(whole.run_whole, self.end(kind is not None)))
+        await driver.offload(partial(whole.run_whole, self._block.end(kind is not None)))
 
 
 class FileDriver(Driver):
