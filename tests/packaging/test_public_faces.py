@@ -105,7 +105,9 @@ WORLDS = [kinto_orm, kinto_orm.aio]
 
 def shown(cls: type) -> set[str]:
     """The names that a class has, but for those that tuples and Python's own errors have."""
-    foreign = {name for base in (tuple, OSError, Exception) if issubclass(cls, base) for name in dir(base)}
+    foreign = {
+        name for base in (tuple, OSError, Exception) if issubclass(cls, base) for name in dir(base)
+    }
     return {name for name in dir(cls) if name[0] != "_"} - foreign
 
 
