@@ -53,7 +53,7 @@ class Past(PastBase[R]):
         return self
 
     def __aiter__(self) -> AsyncIterator[R]:
-        return read_ahead.each(self._place.connection._driver, self._source())
+        return read_ahead.each(self._place.connection._driver, self._paginator())
 
     if not TYPE_CHECKING:
 

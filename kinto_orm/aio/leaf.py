@@ -206,7 +206,7 @@ async def _fed(sink: Sink, head: Response, reply: httpx2.Response, size: int) ->
 
 def _feed(sink: Sink, pieces: list[bytes]) -> None:
     while pieces:
-        sink.feed(pieces.pop(0))
+        sink.write(pieces.pop(0))
 
 
 def _noting(begun: list[str]) -> Any:

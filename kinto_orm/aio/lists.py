@@ -39,7 +39,7 @@ class LazyList(ListBase[T]):
         def connection(self) -> Connection: ...
 
     def __aiter__(self) -> AsyncIterator[T]:
-        return read_ahead.each(self.connection._driver, self._source())
+        return read_ahead.each(self.connection._driver, self._paginator())
 
     if not TYPE_CHECKING:
 
@@ -51,7 +51,7 @@ class LazyList(ListBase[T]):
 
     def pages(self) -> AsyncIterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""
-        return read_ahead.pages(self.connection._driver, self._source(whole=True))
+        return read_ahead.pages(self.connection._driver, self._paginator(whole=True))
 
     async def first(self) -> T | None:
         """The first object, or ``None``: one GET of one object."""

@@ -1,4 +1,4 @@
-"""Reading a source ahead: the next page is asked for while the one before is used."""
+"""Reading a paginator ahead: the next page is asked for while the one before is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
-from kinto_orm.plans.sources import Page, Source
+from kinto_orm.plans.paginators import Page, Paginator
 
 if TYPE_CHECKING:
     from kinto_orm.aio.driver import Driver
@@ -26,8 +26,8 @@ RUN = 100
 class _Ahead:
     """Reads the next page in a task of its own, which ends with whoever wanted the page."""
 
-    def __init__(self, driver: Driver, source: Source[Any]) -> None:
-        self._driver, self._source = driver, source
+    def __init__(self, driver: Driver, paginator: Paginator[Any]) -> None:
+        self._driver, self._paginator = driver, paginator
         self._ended = anyio.Event()
         self._scope = anyio.CancelScope()
         self._page: Page | None = None
@@ -38,7 +38,7 @@ class _Ahead:
         try:
             with self._scope:
                 self._page = await self._driver.run_long(
-                    self._source.next_page(self._driver.server)
+                    self._paginator.next_page(self._driver.server)
                 )
         except Exception as error:  # raised where the page is wanted
             self._error = error
@@ -67,13 +67,13 @@ def _spawned(run: Callable[[], Any]) -> object:
 
 
 class _Reading(Generic[S, T]):
-    """One pass over a source; holds at most two pages, and at most one task.
+    """One pass over a paginator; holds at most two pages, and at most one task.
 
     No generator: whoever leaves a loop drops it, and with it the task, without waiting.
     """
 
-    def __init__(self, driver: Driver, source: Source[S]) -> None:
-        self._driver, self._source = driver, source
+    def __init__(self, driver: Driver, paginator: Paginator[S]) -> None:
+        self._driver, self._paginator = driver, paginator
         self._ahead: _Ahead | None = None
         self._over = False
 
@@ -82,23 +82,23 @@ class _Reading(Generic[S, T]):
 
     async def _turn(self) -> Page:
         """The next page that has something to give."""
-        source = self._source
-        while not self._over and (self._ahead is not None or source.more):
+        paginator = self._paginator
+        while not self._over and (self._ahead is not None or paginator.more):
             try:
-                page = source.turn(await self._next_page())
+                page = paginator.turn(await self._next_page())
             except Exception:
                 self._over = True
                 raise
             if page:
                 return page
         if not self._over:
-            source.finish()
+            paginator.finish()
             self._over = True
         raise StopAsyncIteration
 
     async def _next_page(self) -> Page:
         if self._ahead is None:
-            return await self._driver.run_long(self._source.next_page(self._driver.server))
+            return await self._driver.run_long(self._paginator.next_page(self._driver.server))
         # Held until it is here: whoever was cancelled may go on with it.
         page = await self._ahead.result()
         self._ahead = None
@@ -106,8 +106,8 @@ class _Reading(Generic[S, T]):
 
     def _read_ahead(self) -> None:
         """Ask for the next page now, in another task, if there is one."""
-        if self._ahead is None and self._source.more:
-            self._ahead = _Ahead(self._driver, self._source)
+        if self._ahead is None and self._paginator.more:
+            self._ahead = _Ahead(self._driver, self._paginator)
 
     def close(self) -> None:
         """Stop reading. Nothing is left running."""
@@ -122,10 +122,10 @@ class _Reading(Generic[S, T]):
 
 
 class _Each(_Reading[T, T], AsyncIterator[T]):
-    """The items of a source, one after another."""
+    """The items of a paginator, one after another."""
 
-    def __init__(self, driver: Driver, source: Source[T]) -> None:
-        super().__init__(driver, source)
+    def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
+        super().__init__(driver, paginator)
         self._items: Iterator[T] = iter(())
         self._left = 0  # before the next page is asked for
         self._given = 0
@@ -143,24 +143,24 @@ class _Each(_Reading[T, T], AsyncIterator[T]):
                 return item
             page = await self._turn()
             self._left = len(page) // 2
-            self._items = iter(self._source.items(page))
+            self._items = iter(self._paginator.items(page))
 
 
 class _Pages(_Reading[T, list[T]], AsyncIterator[list[T]]):
-    """The items of a source, page by page."""
+    """The items of a paginator, page by page."""
 
     async def __anext__(self) -> list[T]:
         page = await self._turn()
-        items = list(self._source.items(page))
+        items = list(self._paginator.items(page))
         self._read_ahead()
         return items
 
 
 class _InTurn(_Reading[T, T], AsyncIterator[T]):
-    """The items of a source, each page of it read when those before were used."""
+    """The items of a paginator, each page of it read when those before were used."""
 
-    def __init__(self, driver: Driver, source: Source[T]) -> None:
-        super().__init__(driver, source)
+    def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
+        super().__init__(driver, paginator)
         self._items: Iterator[T] = iter(())
 
     async def __anext__(self) -> T:
@@ -168,7 +168,7 @@ class _InTurn(_Reading[T, T], AsyncIterator[T]):
             for item in self._items:
                 return item
             page = await self._turn()
-            self._items = iter(self._source.items(page))
+            self._items = iter(self._paginator.items(page))
 
 
 class Mapped(AsyncIterator[T]):
@@ -181,16 +181,16 @@ class Mapped(AsyncIterator[T]):
         return self._function(await anext(self._items))
 
 
-def each(driver: Driver, source: Source[T]) -> _Each[T]:
-    """The items of a source, one after another."""
-    return _Each(driver, source)
+def each(driver: Driver, paginator: Paginator[T]) -> _Each[T]:
+    """The items of a paginator, one after another."""
+    return _Each(driver, paginator)
 
 
-def in_turn(driver: Driver, source: Source[T]) -> _InTurn[T]:
-    """The items of a source, each page of it read when those before were used."""
-    return _InTurn(driver, source)
+def in_turn(driver: Driver, paginator: Paginator[T]) -> _InTurn[T]:
+    """The items of a paginator, each page of it read when those before were used."""
+    return _InTurn(driver, paginator)
 
 
-def pages(driver: Driver, source: Source[T]) -> _Pages[T]:
-    """The items of a source, page by page."""
-    return _Pages(driver, source)
+def pages(driver: Driver, paginator: Paginator[T]) -> _Pages[T]:
+    """The items of a paginator, page by page."""
+    return _Pages(driver, paginator)

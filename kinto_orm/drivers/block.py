@@ -85,7 +85,7 @@ class OpenBlock:
             return True
 
         try:
-            yield Ask(wanted.feed, (add,))
+            yield Ask(wanted.supply, (add,))
         except BaseException:
             self.queue.drop(before)
             raise

@@ -1,4 +1,4 @@
-"""Reading a source ahead: the next page is asked for while the one before is used."""
+"""Reading a paginator ahead: the next page is asked for while the one before is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from copy import copy
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kinto_orm.plans.sources import Page, Source
+from kinto_orm.plans.paginators import Page, Paginator
 
 if TYPE_CHECKING:
     from kinto_orm.drivers.sync import Driver
@@ -21,12 +21,12 @@ T = TypeVar("T")
 GRACE = 0.1
 
 
-def in_turn(driver: Driver, source: Source[T]) -> Iterator[T]:
-    """The items of a source, each page of it read when those before were used."""
-    while source.more:
-        page = source.turn(driver.run_long(source.next_page(driver.server)))
-        yield from source.items(page)
-    source.finish()
+def in_turn(driver: Driver, paginator: Paginator[T]) -> Iterator[T]:
+    """The items of a paginator, each page of it read when those before were used."""
+    while paginator.more:
+        page = paginator.turn(driver.run_long(paginator.next_page(driver.server)))
+        yield from paginator.items(page)
+    paginator.finish()
 
 
 class _Abandoned(BaseException):
@@ -36,18 +36,18 @@ class _Abandoned(BaseException):
 class _Ahead(threading.Thread, Generic[T]):
     """Reads the next page. A daemon: a program that ends does not wait for it."""
 
-    def __init__(self, driver: Driver, source: Source[T]) -> None:
+    def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
         super().__init__(name="kinto_orm page", daemon=True)
         self._driver = copy(driver)
         self._driver.pause = self._pause
-        self._source = source
+        self._paginator = paginator
         self._page: Page = []
         self._error: BaseException | None = None
         self._left = threading.Event()
 
     def run(self) -> None:
         try:
-            self._page = self._driver.run_long(self._source.next_page(self._driver.server))
+            self._page = self._driver.run_long(self._paginator.next_page(self._driver.server))
         except BaseException as error:  # raised where the page is wanted
             self._error = error
 
@@ -68,30 +68,30 @@ class _Ahead(threading.Thread, Generic[T]):
 
 
 class _Reading(Generic[T]):
-    """One pass over a source, page by page; holds at most two pages. Must be closed."""
+    """One pass over a paginator, page by page; holds at most two pages. Must be closed."""
 
-    def __init__(self, driver: Driver, source: Source[T]) -> None:
+    def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
         self._driver = driver
-        self._source = source
+        self._paginator = paginator
         self._next: _Ahead[T] | None = None
 
     def __iter__(self) -> Iterator[Page]:
-        source, driver = self._source, self._driver
-        while self._next is not None or source.more:
+        paginator, driver = self._paginator, self._driver
+        while self._next is not None or paginator.more:
             if self._next is not None:
                 page = self._next.result()
                 self._next = None
             else:
-                page = driver.run_long(source.next_page(driver.server))
-            page = source.turn(page)
+                page = driver.run_long(paginator.next_page(driver.server))
+            page = paginator.turn(page)
             if page:
                 yield page
-        source.finish()
+        paginator.finish()
 
     def ahead(self) -> None:
         """Ask for the next page now, in another thread, if there is one."""
-        if self._next is None and self._source.more:
-            self._next = _Ahead(self._driver, self._source)
+        if self._next is None and self._paginator.more:
+            self._next = _Ahead(self._driver, self._paginator)
             self._next.start()
 
     def close(self) -> None:
@@ -101,22 +101,22 @@ class _Reading(Generic[T]):
             self._next = None
 
 
-def each(driver: Driver, source: Source[T]) -> Generator[T, None, None]:
-    """The items of a source, one after another."""
-    with contextlib.closing(_Reading(driver, source)) as reading:
+def each(driver: Driver, paginator: Paginator[T]) -> Generator[T, None, None]:
+    """The items of a paginator, one after another."""
+    with contextlib.closing(_Reading(driver, paginator)) as reading:
         for page in reading:
             middle = len(page) // 2
-            items = iter(source.items(page))
+            items = iter(paginator.items(page))
             # From the middle on: whoever leaves early should not cause a request.
             yield from islice(items, middle)
             reading.ahead()
             yield from items
 
 
-def pages(driver: Driver, source: Source[T]) -> Generator[list[T], None, None]:
-    """The items of a source, page by page."""
-    with contextlib.closing(_Reading(driver, source)) as reading:
+def pages(driver: Driver, paginator: Paginator[T]) -> Generator[list[T], None, None]:
+    """The items of a paginator, page by page."""
+    with contextlib.closing(_Reading(driver, paginator)) as reading:
         for page in reading:
-            items = list(source.items(page))
+            items = list(paginator.items(page))
             reading.ahead()
             yield items

@@ -68,7 +68,7 @@ class Download:
         if head.status == 200:
             self._begin(head.headers)
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         self.received += len(piece)
         if self.remote.size is not None and self.received > self.remote.size:
             raise IntegrityError(

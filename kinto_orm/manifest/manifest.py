@@ -34,7 +34,7 @@ class Manifest:
     attachments: Path | None = attrs.field(
         default=None, converter=attrs.converters.optional(Path), kw_only=True
     )
-    _source: reading.Source | None = attrs.field(default=None, init=False)
+    _original: reading.Original | None = attrs.field(default=None, init=False)
 
     # -- files
 
@@ -54,10 +54,10 @@ class Manifest:
         return cls._of(reading.read_text(text), None)
 
     @classmethod
-    def _of(cls, source: reading.Source, path: Path | None) -> Manifest:
+    def _of(cls, original: reading.Original, path: Path | None) -> Manifest:
         made = cls()
-        made._source = source
-        tree = source.tree if isinstance(source.tree, Mapping) else {}
+        made._original = original
+        tree = original.tree if isinstance(original.tree, Mapping) else {}
         made.buckets = tree.get("buckets", {})
         folder = tree.get("attachments")
         if isinstance(folder, str):
@@ -82,7 +82,7 @@ class Manifest:
         tree = self._tree(path.parent)
         if path.suffix == ".json":
             return as_json(tree)
-        there = reading.read(path) if path.exists() and path.stat().st_size else self._source
+        there = reading.read(path) if path.exists() and path.stat().st_size else self._original
         if there is None or there.marked is None or not isinstance(there.tree, Mapping):
             return as_yaml(tree)
         from kinto_orm.manifest.rewriting import rewritten
@@ -129,18 +129,18 @@ class Manifest:
 
     def _given(self) -> Any:
         """The tree as it is now; what is no manifest at all as it was read."""
-        if self._source is None:
+        if self._original is None:
             return self._tree(Path())
-        if not isinstance(self._source.tree, Mapping):
-            return self._source.tree
-        if "buckets" not in self._source.tree and not self.buckets:
-            return self._source.tree
-        return {**self._source.tree, "buckets": self.buckets}
+        if not isinstance(self._original.tree, Mapping):
+            return self._original.tree
+        if "buckets" not in self._original.tree and not self.buckets:
+            return self._original.tree
+        return {**self._original.tree, "buckets": self.buckets}
 
     def _fault(self, path: reading.Path_, uri: str, message: str) -> Fault:
-        if self._source is None:
+        if self._original is None:
             return Fault(message, uri)
-        return Fault(message, uri, self._source.line(path), self._source.name)
+        return Fault(message, uri, self._original.line(path), self._original.name)
 
     def _refuse_faults(self) -> None:
         faults = [self._fault(*one) for one in checking.shape(self._given())]

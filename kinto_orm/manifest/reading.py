@@ -15,7 +15,7 @@ Path_ = tuple[str | int, ...]
 
 
 @attrs.define(eq=False)
-class Source:
+class Original:
     """A text that was read: ``tree`` is plain JSON."""
 
     name: str
@@ -67,7 +67,7 @@ def yaml_library() -> Any:
     return yaml
 
 
-def read(file: str | Path | IO[str]) -> Source:
+def read(file: str | Path | IO[str]) -> Original:
     """What a file holds; ``ValueError`` with the line where it is neither YAML nor JSON."""
     if isinstance(file, (str, Path)):
         text, name = Path(file).read_text("utf-8"), str(file)
@@ -76,12 +76,12 @@ def read(file: str | Path | IO[str]) -> Source:
     return read_text(text, name)
 
 
-def read_text(text: str, name: str = "the manifest") -> Source:
+def read_text(text: str, name: str = "the manifest") -> Original:
     """The same of a text."""
     text = text.removeprefix("\ufeff")
     if name.endswith(".json") or text.lstrip().startswith("{"):
         try:
-            return Source(name, text, json.loads(text, object_pairs_hook=_once))
+            return Original(name, text, json.loads(text, object_pairs_hook=_once))
         except json.JSONDecodeError as error:
             if name.endswith(".json"):
                 raise ValueError(f"{name}, line {error.lineno}: {error.msg}") from None
@@ -99,7 +99,7 @@ def read_text(text: str, name: str = "the manifest") -> Source:
         raise ValueError(f"{name}{line}: {error.problem or error.context}") from None
     except YAMLError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
-    return Source(name, text, plain(marked), marked)
+    return Original(name, text, plain(marked), marked)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

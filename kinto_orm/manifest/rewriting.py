@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from kinto_orm.manifest.reading import Source, plain, yaml_library
+from kinto_orm.manifest.reading import Original, plain, yaml_library
 from kinto_orm.manifest.writing import is_block, is_plain
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.state.comparison import same
@@ -17,14 +17,14 @@ from kinto_orm.state.comparison import same
 _INDENTED = re.compile(r"^( *)[^\s#-][^\n]*:[ ]*\n\1  - ", re.MULTILINE)
 
 
-def rewritten(source: Source, tree: Mapping[str, Any]) -> str:
+def rewritten(original: Original, tree: Mapping[str, Any]) -> str:
     """The text of a YAML file with the content of ``tree``; unchanged where that is the same."""
-    if same(source.tree, tree):
-        return source.text
+    if same(original.tree, tree):
+        return original.text
     yaml = yaml_library()
-    if _INDENTED.search(source.text):
+    if _INDENTED.search(original.text):
         yaml.indent(mapping=2, sequence=4, offset=2)
-    marked = yaml.load(source.text)  # a copy: the one that was read keeps its lines
+    marked = yaml.load(original.text)  # a copy: the one that was read keeps its lines
     text = io.StringIO()
     yaml.dump(_renewed(marked, tree), text)
     return text.getvalue()

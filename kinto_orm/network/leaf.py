@@ -90,7 +90,7 @@ class Leaf:
     def _fed(self, exchange: Exchange, reply: requests.Response) -> bytes:
         assert exchange.sink is not None
         for piece in reply.iter_content(exchange.chunk_size):
-            exchange.sink.feed(piece)
+            exchange.sink.write(piece)
         return b""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kinto_orm.drivers import read_ahead
 from kinto_orm.plans.feeds import Feed, FeedBase
-from kinto_orm.plans.sources import Permitted, Source
+from kinto_orm.plans.paginators import Paginator, Permitted
 from kinto_orm.state.tombstones import Tombstone
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class ChangeFeed(FeedBase[R]):
 
     def __init__(self, driver: Driver, feed: Feed[R], permissions: bool) -> None:
         super().__init__(feed)
-        source: Source[R | Tombstone] = Permitted(feed) if permissions else feed
+        paginator: Paginator[R | Tombstone] = Permitted(feed) if permissions else feed
         # Does not know the feed: a feed that is dropped is gone at once, and so is its thread.
-        self._changes = read_ahead.each(driver, source)
+        self._changes = read_ahead.each(driver, paginator)
 
     def __iter__(self) -> Iterator[R | Tombstone]:
         return self

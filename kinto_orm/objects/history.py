@@ -43,4 +43,4 @@ class Past(PastBase[R]):
     """
 
     def __iter__(self) -> Iterator[R]:
-        return read_ahead.each(self._place.connection._driver, self._source())
+        return read_ahead.each(self._place.connection._driver, self._paginator())

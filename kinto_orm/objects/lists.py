@@ -38,7 +38,7 @@ class LazyList(ListBase[T]):
     def __iter__(self) -> Iterator[T]:
         from kinto_orm.drivers import read_ahead
 
-        return read_ahead.each(self.connection._driver, self._source())
+        return read_ahead.each(self.connection._driver, self._paginator())
 
     def _repr_html_(self) -> str:
         """The first rows, asked for once for this list; a failure is shown."""
@@ -56,7 +56,7 @@ class LazyList(ListBase[T]):
         """The list page by page: one GET each. Slices end within a page."""
         from kinto_orm.drivers import read_ahead
 
-        return read_ahead.pages(self.connection._driver, self._source(whole=True))
+        return read_ahead.pages(self.connection._driver, self._paginator(whole=True))
 
     def first(self) -> T | None:
         """The first object, or ``None``: one GET of one object."""

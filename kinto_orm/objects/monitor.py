@@ -41,8 +41,8 @@ class Monitor(MonitorBase):
         An iterator that holds no more than ``workers`` of them. One GET, and one for each
         collection. Raises what :meth:`Collection.changeset` does, at the first that fails.
         """
-        source = monitors.Changesets(self, self._wanted, workers)
-        found = in_turn(self.connection._driver, source)
+        paginator = monitors.Changesets(self, self._wanted, workers)
+        found = in_turn(self.connection._driver, paginator)
         return (Changeset(collection, asked, *answered) for collection, asked, answered in found)
 
     def watch(

@@ -38,7 +38,7 @@ def deliver(kept: Kept, file: Fetch) -> Response:
     file.sink.begin(head)
     with path.open("rb") as opened:
         while piece := opened.read(PIECE):
-            file.sink.feed(piece)
+            file.sink.write(piece)
     file.sink.finish(head, None)
     return head
 

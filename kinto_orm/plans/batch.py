@@ -237,7 +237,7 @@ def write_all(server: Server, wanted: Verbs) -> Steps[int]:
         return queue.waiting < full
 
     try:
-        while (yield Ask(wanted.feed, (add,))):
+        while (yield Ask(wanted.supply, (add,))):
             full = (yield from server.batch_size()) or CHUNK
             if queue.waiting >= full:
                 yield from queue.send()

@@ -63,7 +63,7 @@ class Sink(Protocol):
     def begin(self, head: Response) -> None:
         """Take the head of a 200 or 206. :class:`InvalidResponse` where a repetition may help."""
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         """Take the next bytes."""
 
     def finish(self, head: Response, failure: Exception | None) -> None:
@@ -203,19 +203,19 @@ class Verb:
 class Verbs:
     """Any number of verbs, in few requests and constant memory; sent how many they were.
 
-    ``feed`` is a function to be asked: it calls the function that it is given with one verb
+    ``supply`` is a function to be asked: it calls the function that it is given with one verb
     after another, until that returns false or there are no more; it returns whether there
     may be more. Verbs join the batch of the caller's, if one is open.
     """
 
-    __slots__ = ("feed", "ignore")
+    __slots__ = ("ignore", "supply")
 
     def __init__(
         self,
-        feed: Callable[[Callable[[Verb], bool]], Any],
+        supply: Callable[[Callable[[Verb], bool]], Any],
         ignore: tuple[type[Exception], ...] = (),
     ) -> None:
-        self.feed = feed
+        self.supply = supply
         self.ignore = ignore
 
 
@@ -231,10 +231,12 @@ Effect: TypeAlias = (
 )
 
 
-def feed(verbs: Iterable[Verb] | AsyncIterable[Verb]) -> Callable[[Callable[[Verb], bool]], Any]:
-    """The ``feed`` of :class:`Verbs` that come from an iterable, awaited or not."""
+def supplied(
+    verbs: Iterable[Verb] | AsyncIterable[Verb],
+) -> Callable[[Callable[[Verb], bool]], Any]:
+    """The ``supply`` of :class:`Verbs` that come from an iterable, awaited or not."""
     if isinstance(verbs, AsyncIterable):
-        return _awaited_feed(verbs)
+        return _supplied_later(verbs)
     left = iter(verbs)
 
     def some(add: Callable[[Verb], bool]) -> bool:
@@ -246,7 +248,7 @@ def feed(verbs: Iterable[Verb] | AsyncIterable[Verb]) -> Callable[[Callable[[Ver
     return some
 
 
-def _awaited_feed(verbs: AsyncIterable[Verb]) -> Callable[[Callable[[Verb], bool]], Any]:
+def _supplied_later(verbs: AsyncIterable[Verb]) -> Callable[[Callable[[Verb], bool]], Any]:
     left = aiter(verbs)
 
     async def some(add: Callable[[Verb], bool]) -> bool:

@@ -15,8 +15,8 @@ import attrs
 
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.pages import SETTLING, Pages, read_page
+from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
-from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.queries import Query
 from kinto_orm.shown import Shown
 from kinto_orm.slotted import evolved
@@ -130,7 +130,7 @@ class Progress:
         return Position.of(found, self.url, given)
 
 
-class Feed(Source["R | Tombstone"]):
+class Feed(Paginator["R | Tombstone"]):
     """The changes of a list, oldest first."""
 
     def __init__(self, place: Place[R], query: Query, since: int) -> None:

@@ -14,9 +14,9 @@ from kinto_orm.exports import exported
 from kinto_orm.plans import pages
 from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.entries import EntriesBase, Entry
-from kinto_orm.plans.lists import ListBase, source_of
+from kinto_orm.plans.lists import ListBase, paginator_of
+from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
-from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
@@ -122,12 +122,12 @@ def _check(entry: HistoryEntry) -> None:
         raise KintoError(f"the history entry {fields.get('id')} tells of no record: {entry!r}")
 
 
-class Rebuilt(Source[R]):
+class Rebuilt(Paginator[R]):
     """The records of a collection at a moment, of the entries of its history, newest first."""
 
     def __init__(
         self,
-        entries: Source[HistoryEntry],
+        entries: Paginator[HistoryEntry],
         place: Place[R],
         query: Query,
         permissions: bool,
@@ -187,7 +187,7 @@ class PastBase(Shown, Generic[R]):
     def __repr__(self) -> str:
         return f"{repr(self._place)[:-1]} at {self.timestamp}>"
 
-    def _source(self) -> Rebuilt[R]:
+    def _paginator(self) -> Rebuilt[R]:
         place = self._place
         collection: Any = place.parent
         size = self._query.page_size
@@ -198,4 +198,4 @@ class PastBase(Shown, Generic[R]):
             # An entry can be dated a little before or after the change itself.
             target__data__last_modified__max=self.timestamp,
         )
-        return Rebuilt(source_of(entries), place, self._query, self._permissions)
+        return Rebuilt(paginator_of(entries), place, self._query, self._permissions)

@@ -20,7 +20,7 @@ from kinto_orm.state.schemas import model_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.feeds import Feed
-    from kinto_orm.plans.sources import Source
+    from kinto_orm.plans.paginators import Paginator
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Document)
@@ -68,13 +68,13 @@ class ListingBase(ListBase[R]):
         fields = self.query.fields
         return self._place.each(rows, WHOLE if fields is None else Coverage(fields))
 
-    def _source(self, whole: bool = False) -> Source[R]:
-        source = super()._source()
+    def _paginator(self, whole: bool = False) -> Paginator[R]:
+        paginator = super()._paginator()
         if not self._permissions:
-            return source
-        from kinto_orm.plans.sources import Permitted
+            return paginator
+        from kinto_orm.plans.paginators import Permitted
 
-        return Permitted(source, whole)
+        return Permitted(paginator, whole)
 
     def _asked_for(self, wanted: Any) -> R:
         """A reference for ``list["id"]``."""

@@ -15,7 +15,7 @@ from kinto_orm.state.made import readings_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.pages import Pages
-    from kinto_orm.plans.sources import Source
+    from kinto_orm.plans.paginators import Paginator
 
 #: What lists of other libraries are asked for: the verb that does it here, and how it is written.
 _ELSEWHERE = {
@@ -124,9 +124,9 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
 
     # -- reading
 
-    def _source(self, whole: bool = False) -> Source[T]:
+    def _paginator(self, whole: bool = False) -> Paginator[T]:
         """A new pass over the list; ``whole``: its pages are to be those of the server."""
-        from kinto_orm.plans.sources import Rows  # not everybody reads a list
+        from kinto_orm.plans.paginators import Rows  # not everybody reads a list
 
         query = self.query
         return Rows(self._pages(), self._items, query.start, query.stop, self._capability)
@@ -245,7 +245,7 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
 
 
 #: A new pass over a list, for plans that read one.
-source_of: Callable[[ListBase[T]], Source[T]] = methodcaller("_source")
+paginator_of: Callable[[ListBase[T]], Paginator[T]] = methodcaller("_paginator")
 
 
 def row_of(fields: dict[str, Any], names: Iterable[str], paths: Iterable[str]) -> dict[str, Any]:

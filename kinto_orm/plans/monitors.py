@@ -12,8 +12,8 @@ from kinto_orm.plans import changesets
 from kinto_orm.plans.changesets import MONITOR, Answered
 from kinto_orm.plans.effects import Steps, gathered
 from kinto_orm.plans.entries import Entry
+from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
-from kinto_orm.plans.sources import Page, Source
 from kinto_orm.plans.watches import Watch
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION
@@ -95,7 +95,7 @@ def _when(row: Mapping[str, Any]) -> int:
     return when
 
 
-class Changesets(Source[Any]):
+class Changesets(Paginator[Any]):
     """The changesets of all collections that are announced, some at a time.
 
     ``collection_of`` makes a reference of an entry, ``made_of`` a changeset of an answer.

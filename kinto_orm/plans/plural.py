@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from kinto_orm.plans import conflicts, objects
 from kinto_orm.plans.conflicts import OnConflict, check_policy
-from kinto_orm.plans.effects import Steps, Verb, Verbs, feed
+from kinto_orm.plans.effects import Steps, Verb, Verbs, supplied
 from kinto_orm.plans.listing import no_frame
 from kinto_orm.plans.operations import Ignored, error_types
 from kinto_orm.state.document import Document
@@ -20,7 +20,7 @@ def run_all(
     verbs: Iterable[Verb] | AsyncIterable[Verb], ignore: tuple[type[Exception], ...] = ()
 ) -> Steps[int]:
     """Have all verbs run, see :class:`Verbs`; how many they were."""
-    number: int = yield Verbs(feed(verbs), ignore)
+    number: int = yield Verbs(supplied(verbs), ignore)
     return number
 
 

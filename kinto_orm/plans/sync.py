@@ -10,7 +10,7 @@ from kinto_orm.errors import Conflict
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs, feed
+from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs, supplied
 from kinto_orm.plans.replicas import Replica
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
@@ -110,7 +110,7 @@ class Sync(Shown):
         for kinds in _ROUNDS:
             number = sum(verb.document.kind in kinds for verb in pending)
             if number:
-                written += yield Verbs(feed(islice(shown, number)), ignore)
+                written += yield Verbs(supplied(islice(shown, number)), ignore)
         next(shown, None)  # so that a bar is drawn to its end
         return written
 

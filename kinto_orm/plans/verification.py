@@ -104,7 +104,7 @@ class Chain:
     def begin(self, head: Response) -> None:
         self.content.clear()
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         self.content += piece
         if len(self.content) > MAX_CHAIN:
             raise IntegrityError(f"what {self._url} has is too large to be certificates")

@@ -1,6 +1,6 @@
 """What changes from now on: asked again and again, as rarely and as cheaply as possible.
 
-A watch is a source that never ends. Between two questions it pauses, a little more or less each
+A watch is a paginator that never ends. Between two questions it pauses, a little more or less each
 time, so that many of them do not ask at the same moment; while a server cannot answer, longer
 each time.
 """
@@ -19,8 +19,8 @@ from kinto_orm.plans.effects import Sleep, Steps
 from kinto_orm.plans.feeds import Feed, Position
 from kinto_orm.plans.listing import place_of
 from kinto_orm.plans.pages import SETTLING, list_timestamp, modified_since
+from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
-from kinto_orm.plans.sources import Page, Source
 from kinto_orm.protocol.queries import Query
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.state.tombstones import Tombstone
@@ -43,7 +43,7 @@ def watch(collection: Any, interval: float, since: Any) -> Watch:
     return kind(collection, interval, since)
 
 
-class Watch(Source[Any]):
+class Watch(Paginator[Any]):
     """Questions about changes, with pauses between them."""
 
     more = True

@@ -156,7 +156,7 @@ LATER = {
     "plans.pages": None,
     "plans.plural": None,
     "plans.schemas": None,
-    "plans.sources": None,
+    "plans.paginators": None,
     "plans.sync": None,
     "plans.transfers": None,
     "plans.updates": None,

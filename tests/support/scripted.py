@@ -147,9 +147,9 @@ class Noting:
         self._note.pieces.clear()
         self._sink.begin(head)
 
-    def feed(self, piece: bytes) -> None:
+    def write(self, piece: bytes) -> None:
         self._note.pieces.append(piece)
-        self._sink.feed(piece)
+        self._sink.write(piece)
 
 
 class Recording(Driver):
@@ -222,7 +222,7 @@ class Scripted(BaseDriver[Any]):
         if isinstance(effect, Fetch):
             effect.sink.begin(outcome)
             for piece in note.pieces:
-                effect.sink.feed(piece)
+                effect.sink.write(piece)
             effect.sink.finish(outcome, None)
         return outcome
 
@@ -336,16 +336,16 @@ def alone() -> Iterator[None]:
         yield
 
 
-def _pages(driver: Scripted, source: Any) -> Iterator[list[Any]]:
-    while source.more:
-        page = source.turn(driver.run(source.next_page(driver.server)))
+def _pages(driver: Scripted, paginator: Any) -> Iterator[list[Any]]:
+    while paginator.more:
+        page = paginator.turn(driver.run(paginator.next_page(driver.server)))
         if page:
-            yield list(source.items(page))
-    source.finish()
+            yield list(paginator.items(page))
+    paginator.finish()
 
 
-def _each(driver: Scripted, source: Any) -> Iterator[Any]:
-    for page in _pages(driver, source):
+def _each(driver: Scripted, paginator: Any) -> Iterator[Any]:
+    for page in _pages(driver, paginator):
         yield from page
 
 

@@ -1,6 +1,6 @@
-"""Sources of pages: one pass over a list, a feed or the past, whoever reads it.
+"""Paginators: one pass over a list, a feed or the past, whoever reads it.
 
-A driver asks a source for its next page with a plan, which may run while the page before is
+A driver asks a paginator for its next page with a plan, which may run while the page before is
 used, and then for the items of that page, which are made one by one as they are used.
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 Page = list[Any]
 
 
-class Source(ABC, Generic[T]):
+class Paginator(ABC, Generic[T]):
     """One pass over something that is read page by page."""
 
     @property
@@ -61,7 +61,7 @@ class Source(ABC, Generic[T]):
         return frozenset()
 
 
-class Rows(Source[T]):
+class Rows(Paginator[T]):
     """The rows of a list, or a slice of them, as what ``made`` makes of a page of them."""
 
     def __init__(
@@ -108,27 +108,27 @@ class Rows(Source[T]):
         return self._pages.withheld
 
 
-class Permitted(Source[T]):
-    """The items of another source with their permissions, as many at a time as fit a batch.
+class Permitted(Paginator[T]):
+    """The items of another paginator with their permissions, as many at a time as fit a batch.
 
-    With ``whole`` its pages are those of the other source.
+    With ``whole`` its pages are those of the other paginator.
     """
 
-    def __init__(self, source: Source[T], whole: bool = False) -> None:
-        self._source = source
+    def __init__(self, paginator: Paginator[T], whole: bool = False) -> None:
+        self._paginator = paginator
         self._whole = whole
         self._waiting: list[Any] = []
 
     @property
     def more(self) -> bool:
-        return bool(self._waiting) or self._source.more
+        return bool(self._waiting) or self._paginator.more
 
     def next_page(self, server: Server) -> Steps[Page]:
         from kinto_orm.plans.replicas import load_permissions
 
         if not self._waiting:
-            page = yield from self._source.next_page(server)
-            self._waiting = list(self._source.made(self._source.turn(page)))
+            page = yield from self._paginator.next_page(server)
+            self._waiting = list(self._paginator.made(self._paginator.turn(page)))
         size = (yield from server.batch_size()) if self._waiting and not self._whole else 0
         end = size or len(self._waiting)
         page, self._waiting = self._waiting[:end], self._waiting[end:]
@@ -136,23 +136,23 @@ class Permitted(Source[T]):
         return page
 
     def turn(self, page: Page) -> Page:
-        withheld = self._source.withheld
+        withheld = self._paginator.withheld
         return [one for one in page if one.id not in withheld] if withheld else page
 
     def made(self, page: Page) -> Iterable[T]:
         return page
 
     def told(self, items: Iterable[T]) -> Iterable[T]:
-        return self._source.told(items)
+        return self._paginator.told(items)
 
     def finish(self) -> None:
-        self._source.finish()
+        self._paginator.finish()
 
 
-def each(server: Server, source: Source[T], take: Callable[[T], Any]) -> Steps[None]:
-    """Give all items of a source to a function, one after another."""
-    while source.more:
-        page = source.turn((yield from source.next_page(server)))
-        for item in source.items(page):
+def each(server: Server, paginator: Paginator[T], take: Callable[[T], Any]) -> Steps[None]:
+    """Give all items of a paginator to a function, one after another."""
+    while paginator.more:
+        page = paginator.turn((yield from paginator.next_page(server)))
+        for item in paginator.items(page):
             take(item)
-    source.finish()
+    paginator.finish()
