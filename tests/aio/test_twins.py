@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import re
+import textwrap
 import typing
 from typing import Any
 
@@ -140,3 +143,52 @@ def test_all_classes_with_verbs_have_a_twin() -> None:
             assert one in ours
             assert one.__module__ == "kinto_orm.aio"
     assert issubclass(Asked, typing.Awaitable)
+
+
+class NotAwaited(ast.NodeTransformer):
+    """A function as it would be if its calls blocked."""
+
+    def visit_Await(self, node: ast.Await) -> Any:
+        return self.visit(node.value)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
+        return self.blocking(ast.FunctionDef, node)
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:
+        return self.blocking(ast.For, node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> Any:
+        return self.blocking(ast.With, node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> Any:
+        self.generic_visit(node)
+        node.is_async = 0
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        node.module = re.sub(r"^kinto_orm\.(aio|objects|drivers)\b", "here", node.module or "")
+        return node
+
+    def blocking(self, kind: type[ast.AST], node: ast.AST) -> Any:
+        self.generic_visit(node)
+        return kind(**{name: getattr(node, name, None) for name in node._fields})
+
+
+def lines_of(function: Any) -> list[str]:
+    """What a function does, line by line, whether it is awaited or not."""
+    tree = NotAwaited().visit(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    (found,) = ast.fix_missing_locations(tree).body
+    documented = ast.get_docstring(found) is not None
+    return [line for one in found.body[documented:] for line in ast.unparse(one).splitlines()]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_what_is_said_otherwise_there_is_a_few_lines_long(one: type, other: type) -> None:
+    """Whatever makes no request, and every flow, is shared: two worlds cannot differ in it."""
+    for name, member in vars(other).items():
+        function, twin = function_of(member), function_of(inspect.getattr_static(one, name, None))
+        if not inspect.isfunction(function) or name == "__init__":
+            continue
+        lines = lines_of(function)
+        if not inspect.isfunction(twin) or lines != lines_of(twin):
+            assert len(lines) <= 6, name
