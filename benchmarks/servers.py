@@ -32,6 +32,9 @@ COLLECTION = "/buckets/b/collections/c"
 #: Seconds that a server may take to start, to be filled, and to stop.
 PATIENCE = 120
 
+#: How many records are put into the storage at a time.
+FILLED = 10_000
+
 
 @contextmanager
 def memory_server(threads: int = 8) -> Iterator[str]:
@@ -65,7 +68,9 @@ def fill(url: str, count: int, row: dict[str, Any], collection: str = COLLECTION
     bucket = collection.partition("/collections/")[0]
     for uri in (bucket, collection):
         requests.put(url + uri, auth=AUTH, timeout=PATIENCE).raise_for_status()
-    _ask(url, "fill", {"collection": collection, "count": count, "row": row})
+    for start in range(0, count, FILLED):
+        ids = {"start": start, "stop": min(start + FILLED, count)}
+        _ask(url, "fill", {"collection": collection, "row": row, **ids})
 
 
 def _ask(url: str, control: str, body: dict[str, Any]) -> None:
@@ -120,11 +125,11 @@ class _Server(LocalServer):
         return controlled
 
 
-def _store(kinto: Any, collection: str, count: int, row: dict[str, Any]) -> None:
+def _store(kinto: Any, collection: str, start: int, stop: int, row: dict[str, Any]) -> None:
     import transaction
 
     with transaction.manager:
-        for i in range(count):
+        for i in range(start, stop):
             record = {"id": f"r{i}", "title": f"Title {i}", **row}
             kinto._registry.storage.create("record", collection, record)
             uri = f"{collection}/records/{record['id']}"

@@ -17,6 +17,7 @@ from kinto_orm import Collection, KintoError, NotLoaded
 from kinto_orm.errors import MirrorError
 from kinto_orm.offline import Mirror, schema
 from kinto_orm.offline.file import File
+from kinto_orm.testing import DEFAULT_PASSWORD
 from offline.conftest import Keep
 from support import killed
 from support.servers import WatchedServer
@@ -217,3 +218,52 @@ for n in range(50):
         stamps = [one.last_modified for one in records]
         assert len(set(stamps)) == 150
         assert [one.data.n for one in records if one.data.by == "a"] == [*range(50)]
+
+    def test_nobody_starves(self, theirs: Collection, tmp_path: Path) -> None:
+        """Eight threads of each of four processes change one record, while one of them syncs."""
+        path = tmp_path / "shared.sqlite"
+        theirs.records.create_many({"id": f"r{n}", "text": "x" * 200} for n in range(1500))
+        with Mirror(path) as mirror:
+            mirror.keep(theirs, index=["n"]).create_record({"n": 0}, id="counter")
+        script = f"""
+import sys, threading
+from kinto_orm import Connection
+from kinto_orm.offline import Mirror
+kinto = Connection({theirs.connection.server_url!r}, ("alice", {DEFAULT_PASSWORD!r}))
+mirror = Mirror({str(path)!r})
+todo = mirror.keep(kinto.bucket("home").collection("todo"), index=["n"])
+failed = []
+
+def count():
+    try:
+        for _ in range(10):
+            record = todo.get_record("counter")
+            record.data.n += 1
+            record.save(on_conflict=lambda conflict: {{"n": conflict.remote.data.n + 1}})
+    except BaseException as error:
+        failed.append(error)
+
+threads = [threading.Thread(target=count) for _ in range(8)]
+for thread in threads:
+    thread.start()
+if sys.argv[1] == "syncing":
+    for _ in range(3):
+        mirror.sync()
+for thread in threads:
+    thread.join()
+if failed:
+    raise failed[0]
+"""
+        names = ["syncing", "one", "two", "three"]
+        running = [
+            subprocess.Popen([sys.executable, "-c", script, name], env=os.environ) for name in names
+        ]
+        assert [one.wait(120) for one in running] == [0, 0, 0, 0]
+        log = path.with_name("shared.sqlite-wal")
+        assert not log.exists() or log.stat().st_size < 20_000_000
+        with Mirror(path) as mirror:
+            todo = mirror.keep(theirs, index=["n"])
+            assert todo.get_record("counter").data.n == 320
+            mirror.sync()
+            assert theirs.get_record("counter").data.n == 320
+            assert not mirror.conflicts
