@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kinto_orm import Collection
@@ -25,6 +25,7 @@ FIELDS = ["n", "o.k", "tags", "with space", "eq_n"]
 
 values = st.sampled_from(VALUES)
 scalars = st.sampled_from([one for one in VALUES if not isinstance(one, (list, dict))])
+mostly_scalars = st.one_of(scalars, scalars, scalars, values)
 lists = st.sampled_from([one for one in VALUES if isinstance(one, list)])
 records = st.lists(
     st.fixed_dictionaries(
@@ -70,19 +71,57 @@ def lookups() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def comparable(rows: list[dict[str, Any]], wanted: dict[str, Any], memory: bool) -> bool:
-    """Whether Kinto means what it answers: in memory, Python's `True` is 1 inside of lists.
+def scalars_in(value: Any) -> Iterator[Any]:
+    """All that is in a value, and is neither a list nor an object."""
+    if isinstance(value, (list, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from scalars_in(one)
+    else:
+        yield value
 
-    There, strings and objects are compared with lists, too.
-    """
+
+def confuses_true_with_one(rows: Any, wanted: Any) -> bool:
+    """In memory, `in`, `exclude` and containers are compared by Python, to which True is 1."""
+    stored, asked = [*scalars_in(rows)], [*scalars_in(wanted)]
+    return any(one == other and type(one) is not type(other)
+               for one in stored for other in asked
+               if isinstance(one, bool) or isinstance(other, bool))  # fmt: skip
+
+
+def lists_letters(rows: list[dict[str, Any]]) -> bool:
+    """In memory, a string contains its letters, and an object its names, as if they were lists."""
+    return any(isinstance(row.get("n"), (str, dict)) for row in rows)
+
+
+def has_an_empty_list(rows: list[dict[str, Any]], path: str) -> bool:
+    """PostgreSQL has empty lists come before everything else; Kinto's docs do not say so."""
+    return any(at(row, path) == [] for row in rows)
+
+
+def has_two_containers(rows: list[dict[str, Any]], name: str) -> bool:
+    """Which list comes first nobody says: in memory some cannot be compared at all (a 500),
+    PostgreSQL counts their items."""
+    kinds = [type(row.get(name)) for row in rows if isinstance(row.get(name), (list, dict))]
+    return len(kinds) > len(set(kinds)) or has_an_empty_list(rows, name)
+
+
+def at(row: Any, path: str) -> Any:
+    for name in path.split("__"):
+        row = row.get(name) if isinstance(row, dict) else None
+    return row
+
+
+def comparable(rows: list[dict[str, Any]], wanted: dict[str, Any], memory: bool) -> bool:
+    """Whether Kinto means what it answers."""
     ((name, value),) = wanted.items()
-    lookup = name.rpartition("__")[2]
-    if memory and lookup in ("contains", "contains_any"):
-        return all(isinstance(row.get("n", []), list) for row in rows)
-    if memory and (lookup in ("in", "exclude") or isinstance(value, (list, dict))):
-        return not any(word in repr([rows, value]) for word in ("True", "False"))
-    # PostgreSQL sorts an empty list before everything else, which Kinto's docs do not.
-    return not (lookup in ("min", "max", "gt", "lt") and "[]" in repr(rows))
+    path, _, lookup = name.rpartition("__")
+    if lookup in ("contains", "contains_any"):
+        return not (memory and lists_letters(rows))
+    if lookup in ("in", "exclude") or isinstance(value, (list, dict)):
+        return not (memory and confuses_true_with_one(rows, value))
+    if lookup in ("min", "max", "gt", "lt"):
+        return memory or not has_an_empty_list(rows, path)
+    return True
 
 
 @pytest.fixture(scope="module", params=["memory", "postgresql"])
@@ -117,7 +156,11 @@ def replaced(theirs: Collection, mirror: Mirror, rows: list[dict[str, Any]]) -> 
 SETTINGS = settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.filter_too_much,
+    ],
 )
 
 
@@ -144,7 +187,9 @@ class TestQueries:
 
     @SETTINGS
     @given(
-        st.lists(st.fixed_dictionaries({}, optional={"n": scalars, "m": scalars}), max_size=12),
+        st.lists(
+            st.fixed_dictionaries({}, optional={"n": mostly_scalars, "m": scalars}), max_size=12
+        ),
         st.lists(
             st.sampled_from(["n", "-n", "m", "-m", "last_modified", "-last_modified", "id"]),
             min_size=1,
@@ -162,11 +207,7 @@ class TestQueries:
         size: int,
     ) -> None:
         mirror, kept = ours
-        rows = [
-            # PostgreSQL has an order of letters of its own.
-            {name: value for name, value in row.items() if value not in ("A", "é", "z%_*", "a.b")}
-            for row in rows
-        ]
+        assume(not any(has_two_containers(rows, name.lstrip("-")) for name in order))
         replaced(theirs, mirror, rows)
         expected = [one.id for one in theirs.records.order_by(*order)]
         assert [one.id for one in kept.records.order_by(*order)] == expected
