@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -115,6 +115,10 @@ class ListingBase(ListBase[R]):
         )
 
     # -- narrowing
+
+    def _known_fields(self) -> Iterable[str]:
+        model = model_of(self._parent)
+        return super()._known_fields() if model is None else model.attributes.values()
 
     def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> Wanted:
         model = model_of(self._parent)

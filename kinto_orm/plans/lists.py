@@ -11,7 +11,7 @@ from kinto_orm.protocol.filters import Wanted
 from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
 from kinto_orm.shown import Shown
 from kinto_orm.slotted import Slotted, evolved
-from kinto_orm.state.made import readings_of
+from kinto_orm.state.made import fields_seen_in, readings_of
 
 if TYPE_CHECKING:
     from kinto_orm.plans.pages import Pages
@@ -183,6 +183,11 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         """
         return self._with(self.query.narrowed(self._named(names, "only"), self._fields))
 
+    def _known_fields(self) -> Iterable[str]:
+        if self._fields is not None:
+            return sorted(self._fields)
+        return fields_seen_in(self.connection, self.uri)
+
     def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> Wanted:
         """Filters as the server knows the fields."""
         return wanted
@@ -243,6 +248,14 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
     def _with(self: L, query: Query) -> L:
         return evolved(self, _query=query, _first_rows=None)
 
+
+def known_fields(listing: ListBase[Any]) -> list[str]:
+    """The paths of fields that the objects of a list have, as far as that is known. No request."""
+    known = dict.fromkeys(("id", "last_modified", *_names_of(listing)))
+    return list(known)
+
+
+_names_of: Callable[[ListBase[Any]], Iterable[str]] = methodcaller("_known_fields")
 
 #: A new pass over a list, for plans that read one.
 paginator_of: Callable[[ListBase[T]], Paginator[T]] = methodcaller("_paginator")

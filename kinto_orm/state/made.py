@@ -6,7 +6,7 @@ it reads would be given its own objects too, among those that others have change
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
@@ -15,6 +15,9 @@ from kinto_orm.state.identity import Identity
 
 #: How many ids of a list are remembered for completion, and of how many lists.
 SEEN = 100
+
+#: How many objects of a list are looked at for the names of their fields, and how deep.
+FIRST, DEPTH = 3, 3
 
 
 class Made:
@@ -35,12 +38,14 @@ class Made:
 class Readings:
     """The readings that are under way, of all connections that share a road to a server."""
 
-    __slots__ = ("_open", "seen")
+    __slots__ = ("_open", "fields", "seen")
 
     def __init__(self) -> None:
         self._open: WeakSet[Made] = WeakSet()
         #: Some ids of the page that was read last of each list, for completion.
         self.seen: dict[str, list[str]] = {}
+        #: And the fields of its first objects, as paths: ``author.name``.
+        self.fields: dict[str, list[str]] = {}
 
     def begin(self, list_uri: str) -> Made:
         """Note from now on what is made in a list, for as long as somebody holds the result."""
@@ -59,15 +64,31 @@ readings_of: Callable[[Any], Readings] = attrgetter("_readings")
 
 
 def note_seen(connection: Any, list_uri: str, rows: list[dict[str, Any]]) -> None:
-    """Keep some ids of a page that was read, for completion."""
-    seen = readings_of(connection).seen
-    if rows and (len(seen) < SEEN or list_uri in seen):
-        seen[list_uri] = [row["id"] for row in rows[:SEEN]]
+    """Keep some ids and fields of a page that was read, for completion."""
+    readings = readings_of(connection)
+    if rows and (len(readings.seen) < SEEN or list_uri in readings.seen):
+        readings.seen[list_uri] = [row["id"] for row in rows[:SEEN]]
+        if readings.fields.get(list_uri) is None:
+            paths = dict.fromkeys(path for row in rows[:FIRST] for path in paths_in(row))
+            readings.fields[list_uri] = list(paths)
 
 
 def seen_in(connection: Any, list_uri: str) -> list[str]:
     """Ids that were seen in a list."""
     return list(readings_of(connection).seen.get(list_uri, ()))
+
+
+def fields_seen_in(connection: Any, list_uri: str) -> list[str]:
+    """Paths of fields that were seen in a list."""
+    return list(readings_of(connection).fields.get(list_uri, ()))
+
+
+def paths_in(fields: Mapping[str, Any], outer: str = "") -> Iterator[str]:
+    """The paths of all fields: ``author``, ``author.name``."""
+    for name, value in fields.items():
+        yield outer + name
+        if isinstance(value, Mapping) and outer.count(".") < DEPTH:
+            yield from paths_in(value, f"{outer}{name}.")
 
 
 def note_made(one: Identity) -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from html.parser import HTMLParser
 from typing import Any
 
+import attrs
 import pytest
 
 from kinto_orm import BatchError, Collection, Conflict, Connection, MergeError
@@ -19,6 +20,14 @@ Log = Callable[..., AbstractContextManager[Any]]
 
 #: Values that would be HTML, or a script, if they were not escaped.
 NASTY = "<script>alert(1)</script><img src=x onerror=alert(2)>&amp;\"'"
+
+
+@attrs.define
+class Task:
+    """A class for the data of records."""
+
+    title: str = ""
+    due: int = 0
 
 
 class Page(HTMLParser):
@@ -285,24 +294,92 @@ def test_ipython_completes_fields_permissions_and_ids(
     assert not log
 
 
-@pytest.mark.parametrize("jedi", [True, False])
-def test_what_is_behind_a_property_is_completed_without_a_request(
-    todo: Collection, server_log: Log, jedi: bool
-) -> None:
+@pytest.fixture
+def shell(todo: Collection) -> Any:
+    """An IPython shell that knows a record, its collection, and some others."""
     pytest.importorskip("IPython")
-    from IPython.core.completer import provisionalcompleter
     from IPython.core.interactiveshell import InteractiveShell
 
-    from kinto_orm.display.completion import install
-
-    todo.create_record({"id": "r1", "title": "x", "author": {"name": "Bo", "no one": 1}})
+    todo.create_record(
+        {"id": "r1", "title": "x", "author": {"name": "Bo", "no one": 1}, "lines": [{"price": 1}]}
+    )
+    todo.bucket.create_group("friends")
+    kinto = todo.connection
     record = todo.get_record("r1")
-    list(todo.records)
-    shell = InteractiveShell.instance()
+    unread = kinto.bucket("b").collection("unread").record("u")
+    for each in (kinto.buckets, todo.bucket.collections, todo.bucket.groups, todo.records):
+        list(each)
+    shell = InteractiveShell()
+    shell.run_cell("%load_ext kinto_orm")
+    shell.run_cell("%load_ext kinto_orm")  # a second time does no harm
+    names = {"record": record, "todo": todo, "unread": unread, "kinto": kinto}
+    shell.user_ns.update(names, bucket=todo.bucket, made=todo.record("new"))
+    shell.user_ns["made"].data = {"colour": "red"}
+    return shell
+
+
+#: What is written, up to the Tab, and some of what it may become; "" for what has to be nothing.
+WRITTEN = {
+    "record.data.ti": "record.data.title",
+    "print(record.data['ti": "print(record.data['title",
+    "record.data.author.n": "record.data.author.name",
+    "record.data['author'].na": "record.data['author'].name",
+    "record.data.author['no": "record.data.author['no one",
+    "record.data.lines[0].pr": "record.data.lines[0].price",
+    "record.collection.bucket.permissions.cr": "record.collection.bucket.permissions.create_group",
+    "todo.permissions.cre": "todo.permissions.create_record",
+    'todo.permissions["rec': 'todo.permissions["record:create',
+    "todo.permissions.write.ad": "todo.permissions.write.add",
+    # ids
+    'todo.records["r': 'todo.records["r1',
+    "todo.records.get('r": "todo.records.get('r1",
+    "todo.get_record('r": "todo.get_record('r1",
+    "todo.delete_record('r": "todo.delete_record('r1",
+    "bucket.group('fr": "bucket.group('friends",
+    "kinto.bucket('": "kinto.bucket('b",
+    "kinto.bucket('b').collection('to": "kinto.bucket('b').collection('todo",
+    "kinto.buckets['": "kinto.buckets['b",
+    # lookups
+    "todo.records.fi": "todo.records.filter",
+    "todo.records.filter(ti": "todo.records.filter(title=",
+    "todo.records.filter(title_": "todo.records.filter(title__like=",
+    "todo.records.filter(done=False, title__co": "todo.records.filter(done=False, title__contains=",
+    "todo.records.filter(done=(1, 2), auth": "todo.records.filter(done=(1, 2), author__name=",
+    "todo.records.exclude(author__name__l": "todo.records.exclude(author__name__like=",
+    "todo.records.filter(colo": "todo.records.filter(colour=",
+    "todo.records.filter(id__i": "todo.records.filter(id__in=",
+    "todo.records.filter(n=1).order_by('-ti": "todo.records.filter(n=1).order_by('-title",
+    'todo.records[:5].order_by("auth': 'todo.records[:5].order_by("author.name',
+    'todo.records.order_by("id", "ti': 'todo.records.order_by("id", "title',
+    "todo.records.only('au": "todo.records.only('author.name",
+    "todo.records.values('au": "todo.records.values('author",
+    "todo.records.filter(title='x').update(ti": "todo.records.filter(title='x').update(title=",
+    "kinto.bucket('b').collection('todo').records.filter(ti": (
+        "kinto.bucket('b').collection('todo').records.filter(title="
+    ),
+    "bucket.history.filter(act": "bucket.history.filter(action=",
+    "bucket.history.order_by('da": "bucket.history.order_by('date",
+    "(todo.records\n .filter(title='(')  # some (\n .exclude(ti": (
+        "(todo.records\n .filter(title='(')  # some (\n .exclude(title="
+    ),
+    # what is not known, or no name of a field
+    "unread.data.ti": "",
+    "unread.permissions.ti": "",
+    "record.nothing.at.all": "",
+    "todo.records.filter(title=ti": "",
+    "todo.records.filter(title='ti": "",
+    "kinto.bucket(5).collection('to": "",
+    "kinto.bucket('a/b').collection('to": "",
+}
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+def test_fields_permissions_ids_and_lookups_are_completed_without_a_request(
+    shell: Any, server_log: Log, jedi: bool
+) -> None:
+    from IPython.core.completer import provisionalcompleter
+
     shell.Completer.use_jedi = jedi
-    install(shell)
-    install(shell)
-    shell.user_ns.update(record=record, todo=todo, unread=todo.record("unread"))
 
     def completed(text: str) -> list[str]:
         with provisionalcompleter():
@@ -310,12 +387,35 @@ def test_what_is_behind_a_property_is_completed_without_a_request(
             return [text[: one.start] + one.text for one in found]
 
     with server_log() as log:
+        for text, expected in WRITTEN.items():
+            found = completed(text)
+            if expected:
+                assert expected in found, (text, found)
+            else:
+                assert not [one for one in found if re.search(r"title|todo$", one[len(text) :])]
         assert completed("record.data.ti") == ["record.data.title"]
-        assert completed("print(record.data['ti") == ["print(record.data['title"]
-        assert completed("record.data.author.n") == ["record.data.author.name"]
-        assert completed("todo.permissions.cre") == ["todo.permissions.create_record"]
-        assert completed('todo.permissions["rec') == ['todo.permissions["record:create']
-        assert completed('todo.records["r') == ['todo.records["r1']
-        for nothing in ("unread.data.ti", "unread.permissions.ti", "record.nothing.at.all"):
-            assert not [text for text in completed(nothing) if "title" in text]
+        assert completed("todo.records.filter(ti") == ["todo.records.filter(title="]
+    assert not log
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+def test_attributes_of_a_class_of_ones_own_are_completed(
+    shell: Any, server_log: Log, jedi: bool
+) -> None:
+    pytest.importorskip("msgspec")
+    from IPython.core.completer import provisionalcompleter
+
+    shell.Completer.use_jedi = jedi
+    shell.user_ns["tasks"] = shell.user_ns["todo"].typed(Task)
+    shell.user_ns["task"] = shell.user_ns["tasks"].record("r1")
+
+    def completed(text: str) -> list[str]:
+        with provisionalcompleter():
+            found = shell.Completer.completions(text, len(text))
+            return [text[: one.start] + one.text for one in found]
+
+    with server_log() as log:
+        assert completed("task.data.ti") == ["task.data.title"]
+        assert completed("tasks.records.filter(du") == ["tasks.records.filter(due="]
+        assert completed("tasks.records.order_by('ti") == ["tasks.records.order_by('title"]
     assert not log
