@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,78 +13,14 @@ from uuid import uuid4
 
 import attrs
 import msgspec
-import pydantic
 import pytest
 
 from kinto_orm import Collection, Connection, InvalidData, MergeError, NotLoaded, Record
+from support.tasks import KINDS, Person, Task
 
 DUE = datetime(2026, 12, 1, tzinfo=UTC)
 
 Log = Callable[..., AbstractContextManager[Any]]
-
-
-@attrs.define
-class Person:
-    name: str
-    age: int = 0
-
-
-@attrs.define
-class Task:
-    title: str
-    due: datetime | None = None
-    tags: list[str] = attrs.Factory(list)
-    owner: Person | None = None
-    people: list[Person] = attrs.Factory(list)
-
-
-@dataclasses.dataclass
-class DataPerson:
-    name: str
-    age: int = 0
-
-
-@dataclasses.dataclass
-class DataTask:
-    title: str
-    due: datetime | None = None
-    tags: list[str] = dataclasses.field(default_factory=list)
-    owner: DataPerson | None = None
-    people: list[DataPerson] = dataclasses.field(default_factory=list)
-
-
-class StructPerson(msgspec.Struct):
-    name: str
-    age: int = 0
-
-
-class StructTask(msgspec.Struct):
-    title: str
-    due: datetime | None = None
-    tags: list[str] = []
-    owner: StructPerson | None = None
-    people: list[StructPerson] = []
-
-
-class ModelPerson(pydantic.BaseModel):
-    name: str
-    age: int = 0
-
-
-class ModelTask(pydantic.BaseModel):
-    title: str
-    due: datetime | None = None
-    tags: list[str] = []
-    owner: ModelPerson | None = None
-    people: list[ModelPerson] = []
-
-
-KINDS = {
-    "attrs": (Task, Person),
-    "dataclass": (DataTask, DataPerson),
-    "Struct": (StructTask, StructPerson),
-    "pydantic": (ModelTask, ModelPerson),
-}
 
 
 @pytest.fixture

@@ -43,6 +43,26 @@ def test_records_are_instances_here_and_there(tasks: Collection[Task], keep: Kee
     assert [one.data for one in mirror.sync().pulled] == [other.data]
 
 
+def test_a_plain_kept_collection_is_typed_like_any_other(theirs: Collection, keep: Keep) -> None:
+    theirs.create_record({"title": "a", "colour": "red"}, id="a")
+    mirror, here = keep(theirs)
+    mirror.sync()
+    tasks = here.typed(Task)
+    task = tasks.get_record("a")
+    task.data.done = True
+    task.save()
+    with mirror.batch():
+        new = tasks.create_record(Task("b", due=DUE))
+    assert [one.data for one in tasks.records.filter(done=True)] == [task.data]
+    assert here.get_record(new.id).data == {
+        "title": "b", "done": False, "due": "2026-12-01T00:00:00+00:00",
+    }  # fmt: skip
+    mirror.sync()
+    assert theirs.get_record("a").data == {"title": "a", "colour": "red", "done": True}
+    assert theirs.typed(Task).get_record(new.id).data == Task("b", due=DUE)
+    assert not list(tasks.check())
+
+
 def test_a_part_and_fields_that_the_class_does_not_know(
     theirs: Collection, tasks: Collection[Task], keep: Keep
 ) -> None:
