@@ -66,11 +66,11 @@ class Rehearsed(Generator[Effect, Any, T]):
 
     def __init__(self, steps: Steps[T], dry: Plan, document: Document | None) -> None:
         self._steps, self._dry, self._document = steps, dry, document
-        # Which parts of the envelope under way are sent, while some of them are collected.
+        # Of the envelope that is sent: which of its parts are sent, where others were collected.
         self._sent: list[bool] | None = None
 
     def send(self, outcome: Any) -> Effect:
-        """Tell the plan what came of an effect; what it wants next that is no write."""
+        """Give the plan the outcome of an effect; returns the next effect that is no write."""
         if self._sent is not None:
             answers = iter(outcome)
             outcome = [next(answers) if sent else Collected() for sent in self._sent]
@@ -78,7 +78,7 @@ class Rehearsed(Generator[Effect, Any, T]):
         return self._wanted(self._steps.send(outcome))
 
     def throw(self, *error: Any) -> Effect:
-        """Tell the plan what was raised instead; what it wants next that is no write."""
+        """Raise in the plan what an effect raised; returns the next effect that is no write."""
         self._sent = None
         return self._wanted(self._steps.throw(*error))
 

@@ -30,7 +30,7 @@ def in_turn(driver: Driver, paginator: Paginator[T]) -> Iterator[T]:
 
 
 class _Abandoned(BaseException):
-    """Nobody wants the page any more that is being asked for."""
+    """The page that is being asked for is not wanted any more."""
 
 
 class _Ahead(threading.Thread, Generic[T]):

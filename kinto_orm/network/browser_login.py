@@ -28,7 +28,7 @@ from kinto_orm.protocol.replies import error_for
 
 logger = logging.getLogger("kinto_orm")
 
-#: How long the login page is waited for without looking up, in seconds.
+#: For how many seconds to wait for the login before looking whether the caller was cancelled.
 MOMENT = 0.25
 
 

@@ -14,7 +14,7 @@ from requests.auth import AuthBase
 
 from kinto_orm.state.made import Readings
 
-#: A day, in seconds: a server that asks for more has lost its mind, or the client.
+#: The longest pause that a server is granted, in seconds: a day. More is taken for a mistake.
 LONGEST_BACKOFF = 86400
 
 Origin = tuple[str, "str | None", "int | None"]

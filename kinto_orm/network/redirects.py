@@ -20,7 +20,7 @@ from kinto_orm.protocol.messages import READING, Request
 
 MAX_REDIRECTS = 5
 
-#: How much of an answer that is an error is read where a file should be: a host may be anybody.
+#: How many bytes are read of an error that comes instead of a file: any host may send it.
 ERROR_SIZE = 64 * 1024
 
 #: Makes a request to the server ready to be sent to a URL of its origin.

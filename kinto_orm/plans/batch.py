@@ -43,7 +43,7 @@ class Queue:
     _server: Server
     results: list[tuple[Any, Any]] = attrs.field(factory=list, init=False)
     waiting: int = attrs.field(default=0, init=False)  # how many operations have not ended
-    #: What objects were when a save of theirs was called that waits; see ``state.contents.Queued``.
+    #: The copies of objects for saves that wait; see ``state.contents.Queued``.
     copies: dict[int, list[Document]] = attrs.field(factory=dict, init=False)
     _queue: list[Operation] = attrs.field(factory=list, init=False)
     _last: dict[int, Operation] = attrs.field(factory=dict, init=False)  # of each object

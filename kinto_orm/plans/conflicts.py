@@ -28,8 +28,8 @@ _MERGES = {"merge-mine": "mine", "merge-theirs": "theirs", "merge": None}
 
 POLICIES = (*_MERGES, "mine", "theirs")
 
-#: How many other writers a save may meet before it gives up. Each meeting is progress of
-#: somebody else's, so that a save that meets them all is not in a circle.
+#: How many other writers a save may meet before it gives up. Each of them was faster, so that
+#: something was saved each time: this is no endless loop.
 MAX_CONFLICTS = 30
 
 #: The longest pause before a save that met another writer is tried again, in seconds.
@@ -108,7 +108,7 @@ def _step_aside(met_before: int) -> Steps[None]:
 
 
 def _gone(document: Document, error: ResponseError) -> bool:
-    """Whether the object was deleted since it was loaded; not what it is in."""
+    """Whether the object itself, and not what it is in, was deleted since it was loaded."""
     return status_of(document) is Status.LOADED and error.request.uri == document.uri
 
 

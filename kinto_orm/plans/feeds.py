@@ -2,8 +2,8 @@
 
 A database like PostgreSQL dates a row when it is written, and shows it to others when its
 transaction ends: a row can appear behind newer ones. So a feed goes on from a moment that
-is settled, some seconds before the server's own clock, and remembers what it gave already of
-what is later than that.
+is settled, some seconds before the server's own clock, and remembers which later changes it
+gave already.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Version = tuple[str, int]
 
 
 class Position(int):
-    """A timestamp to go on from; it remembers what was given already of what is later.
+    """A timestamp to go on from, which remembers the later changes that were given already.
 
     Stored as JSON or text it is a plain number: whoever goes on from that gets the last
     few seconds once more.

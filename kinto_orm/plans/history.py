@@ -123,7 +123,7 @@ def _check(entry: HistoryEntry) -> None:
 
 
 class Rebuilt(Paginator[R]):
-    """The records of a collection at a moment, of the entries of its history, newest first."""
+    """The records of a collection at a moment, rebuilt from its history, newest first."""
 
     def __init__(
         self,

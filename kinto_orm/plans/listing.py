@@ -194,7 +194,7 @@ def place_of(listing: ListingBase[R]) -> Place[R]:
 
 
 def no_frame(given: T) -> T:
-    """What a caller gave, which is no data frame (``TypeError``): that gives names of columns."""
+    """What a caller gave; ``TypeError`` for a data frame, which would give names of columns."""
     for method, rows in (("itertuples", "to_dict('records')"), ("iter_rows", "to_dicts()")):
         if hasattr(type(given), "columns") and hasattr(type(given), method):
             raise TypeError(

@@ -158,7 +158,7 @@ def create(
 ) -> Steps[bool]:
     """PUT with ``If-None-Match: *``; with ``if_not_exists``, load what is there already.
 
-    The latter never overwrites, ``safe`` or not. Whether the object was made.
+    The latter never overwrites, ``safe`` or not. Returns whether the object was made.
     """
     if asked is None:
         # What is edited while an earlier attempt is looked for was not asked for.

@@ -52,7 +52,7 @@ class Operation:
             self._end()
 
     def rehearse(self) -> None:
-        """Start and forget it, for what is wrong with the call to be raised there."""
+        """Raise what is wrong with the call, while it is called; what was started is forgotten."""
         self.start()
         self.close()
         self.steps = self.request = self.other = None

@@ -72,7 +72,7 @@ class Pages:
         return self._asking("GET", self.uri, self.query or "")
 
     def rows(self, response: Response) -> list[dict[str, Any]]:
-        """The rows of an answer, which have to be what they should be."""
+        """The rows of an answer. Raises :class:`InvalidResponse` for what is no list of objects."""
         rows = response.body.get("data") if isinstance(response.body, dict) else None
         if not isinstance(rows, list) or not self._are_right(rows):
             raise InvalidResponse(response, "the answer is not a list of Kinto objects")

@@ -49,7 +49,7 @@ class Paginator(ABC, Generic[T]):
         return items
 
     def items(self, page: Page) -> Iterable[T]:
-        """What whoever reads is given for a page, of which it is the turn."""
+        """The items of a page whose turn it is, for whoever reads."""
         return self.told(self.made(page))
 
     def finish(self) -> None:
@@ -62,7 +62,7 @@ class Paginator(ABC, Generic[T]):
 
 
 class Rows(Paginator[T]):
-    """The rows of a list, or a slice of them, as what ``made`` makes of a page of them."""
+    """The rows of a list, or of a slice of it; ``made`` turns a page of rows into items."""
 
     def __init__(
         self,

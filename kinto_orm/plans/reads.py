@@ -97,8 +97,8 @@ def refresh(
 ) -> Steps[None]:
     """GET, conditional where all that is asked for is held already; ``whole``: permissions, too.
 
-    Drops local edits, but for those made since it was asked for: ``dropped`` are those that
-    there were then, where it begins later than that.
+    Drops the local edits that there are when it begins, or those that are ``dropped``: what was
+    edited when it was called, where it had to wait. Later ones stay.
     """
     wanted = WHOLE if only is None else Coverage(only)
     held = status_of(document) is Status.LOADED and coverage_of(document) in (wanted, WHOLE)

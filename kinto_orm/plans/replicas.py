@@ -61,7 +61,7 @@ class Replica(Generic[D]):
         self.timestamp = 0
 
     def drop(self, objects: Iterable[D]) -> None:
-        """Take objects for deleted of which that was found out by other means."""
+        """Note that these objects are deleted, which was found out by other means."""
         for one in objects:
             del self.objects[one.id]
             self.gone.add(one.id)

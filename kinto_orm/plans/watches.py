@@ -130,7 +130,7 @@ class ListWatch(Watch):
         return (yield from self._feed.next_page(server))
 
     def _begin(self, server: Server) -> Steps[None]:
-        """Pass over what there is, so that what shows behind it later is told from it."""
+        """Read past what is there, so that what becomes visible behind it later is noticed."""
         newest = yield from list_timestamp(self._place.uri)
         self._feed = feed = Feed(self._place, Query(), max(newest - SETTLING, 0))
         while feed.more:

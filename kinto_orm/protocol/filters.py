@@ -89,7 +89,7 @@ def exclusions(unwanted: Wanted, fields: Collection[str] | None) -> list[Filter]
             found.append(_filter(field, "has", not _flag(field, value)))
         elif lookup in OPPOSITES:
             left_out, written = _filter(field, OPPOSITES[lookup], value)
-            if written or lookup != "in":  # to leave out one of none is to leave out nothing
+            if written or lookup != "in":  # no values: nothing is left out
                 found.append((left_out, written))
         else:
             raise ValueError(f"Kinto cannot leave out by {lookup!r}; filter what you get")

@@ -218,5 +218,5 @@ def timestamp_of(etag: str) -> int | None:
 
 
 def whole_number(digits: str) -> int | None:
-    """A number that a header holds; ``None`` for anything else, or one that nobody means."""
+    """A number that a header holds; ``None`` for anything else, and for absurd ones."""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None

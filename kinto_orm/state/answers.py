@@ -90,9 +90,10 @@ def become(
     permissions: Mapping[str, list[str]] | None,
     sent: Snapshot,
 ) -> None:
-    """Hold what the server has, instead of what the object was to be made of; keep later edits.
+    """Hold the object that was there already, instead of the one that was to be created.
 
-    An instance that it was to be made of stays as its user made it.
+    Edits made since the creation was ``sent`` are kept. An instance that the object was to be
+    created from stays as it is: it is its user's alone from now on.
     """
     if document._data is not None:
         let_go(document._data)

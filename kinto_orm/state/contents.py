@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Queued(Protocol):
     """The open batch that has a request for an object."""
 
-    #: By the ``id()`` of an object: what it was when each save was called that waits there for an
-    #: answer. These copies are told all answers that the object is told.
+    #: Copies of objects, by the ``id()`` of the object: one for each save that waits in the batch,
+    #: made when that save was called. A copy is told every answer that its object is told.
     copies: dict[int, list[Document]]
 
 

@@ -37,7 +37,7 @@ __all__ = [
 
 Self = TypeVar("Self", bound="Document")
 
-#: By what pickles of 0.1 call them: the attributes of a document that have another name now.
+#: Attributes that have another name in pickles of 0.1: that name, and the one they have now.
 _RENAMED = {"_source": "_baseline", "_known": "_coverage", "_shown": "_baseline_permissions"}
 
 
@@ -134,7 +134,7 @@ class Document(Shown, Contents):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state["_queued_in"] = None  # the batch is here, and so is whatever it sends
+        state["_queued_in"] = None  # no other object is in the batch
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

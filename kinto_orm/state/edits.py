@@ -64,7 +64,7 @@ class Snapshot(NamedTuple):
     """What the server should hold once a write succeeds; later edits differ from it."""
 
     before: Mapping[str, Any]
-    change: Difference  #: of ``before``, by the write
+    change: Difference  #: how the write changes ``before``
     permissions: Mapping[str, list[str]]
 
     @property

@@ -1,4 +1,4 @@
-"""Which objects this program makes while it reads lists: they are not among those it reads.
+"""Objects that this program creates while it reads a list: the reading leaves them out.
 
 A server does not say when an object was made. A loop that makes an object for each one that
 it reads would be given its own objects too, among those that others have changed meanwhile.

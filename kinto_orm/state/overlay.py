@@ -1,4 +1,4 @@
-"""Fields with what was edited in an instance, in which all stays that its class does not know."""
+"""Edits of an instance, put into the fields of its object; what its class does not know stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ABSENT = object()
 
 
 def over(model: Model, base: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The fields ``now`` of an instance in the place of ``base``, whose other fields stay."""
+    """``base`` with the fields ``now`` of an instance; those that its class does not know stay."""
     seen = said(model, base)
     return patched(base, seen or {}, without_own(dict(now)))
 
@@ -24,7 +24,7 @@ def patched(
     before: Items | None = None,
     after: Items | None = None,
 ) -> dict[str, Any]:
-    """The fields ``base`` with what leads from ``seen`` to ``now``; what neither knows stays.
+    """The fields ``base``, changed as the instance was: from ``seen`` to ``now``; others stay.
 
     ``before`` and ``after`` tell which items of lists are the same ones.
     """

@@ -120,5 +120,5 @@ def in_part(value: Any, coverage: Partial, path: tuple[str, ...]) -> Any:
 
 
 def without_parts(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same fields, where what is absent is absent: to be compared, not to be given out."""
+    """The same fields to be compared: one that was not asked for counts as absent in them."""
     return {name: thawed(value) if type(value) is Part else value for name, value in fields.items()}

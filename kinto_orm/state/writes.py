@@ -109,8 +109,8 @@ class Write(NamedTuple):
     method: str
     content_type: str
     content: bytes
-    change: Difference  #: of the fields
-    permissions: bool  #: whether it speaks of them
+    change: Difference  #: how it changes the fields
+    permissions: bool  #: whether it sends permissions
 
     @classmethod
     def patch(
@@ -137,8 +137,8 @@ def writes(
     """The fewest and smallest requests that make the server hold exactly ``after``.
 
     ``permissions`` are those that changed; ``all_permissions`` is ``None`` where they are
-    not all known, and a PUT would clear what it does not name. None when nothing changed,
-    two where no single request is exact.
+    not all known, and a PUT would clear what it does not name. No request when nothing
+    changed, two where no single one is exact.
     """
     change = difference(before, after)
     of_permissions = [Write.patch(None, permissions, UNCHANGED)] if permissions else []
