@@ -12,7 +12,8 @@ import attrs
 
 from kinto_orm.offline.connection import KeptConnection
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept, Wanted, recorded
+from kinto_orm.offline.kept import Kept
+from kinto_orm.offline.registry import Wanted, recorded
 from kinto_orm.plans.listing import ListingBase, place_of
 from kinto_orm.protocol.filters import check_field
 from kinto_orm.protocol.kinds import COLLECTION, RECORD

@@ -12,10 +12,9 @@ import attrs
 
 from kinto_orm.offline import filters
 from kinto_orm.offline.file import File
-from kinto_orm.offline.filters import place
 from kinto_orm.offline.row import Row
 from kinto_orm.offline.rows import Rows
-from kinto_orm.offline.schema import CLEAN, TRIGGERS
+from kinto_orm.offline.schema import CLEAN
 from kinto_orm.plans.effects import Offload, Over, Steps
 from kinto_orm.plans.listing import place_of
 from kinto_orm.plans.reads import load
@@ -26,41 +25,6 @@ T = TypeVar("T")
 
 Fields = dict[str, Any]
 Pairs = list[tuple[str, str]]
-
-
-@attrs.frozen
-class Wanted:
-    """What somebody asked to be kept, and how."""
-
-    collection: Any
-    filters: Pairs
-    index: Sequence[str] = ()
-    trust: Mapping[str, Any] | None = None
-    folder: Path | None = None
-
-
-def recorded(file: File) -> list[tuple[str, str, Wanted]]:
-    """What a file keeps, as it was kept last: server, URI, and how (of no collection yet)."""
-    with file.reading() as database:
-        rows = database.execute(
-            "SELECT server, uri, filters, trust, folder, "
-            "(SELECT json_group_array(path) FROM field WHERE field.collection = collection.key) "
-            "FROM collection ORDER BY key"
-        ).fetchall()
-    return [
-        (
-            server,
-            uri,
-            Wanted(
-                None,
-                [(name, text) for name, text in json.loads(filters)],
-                json.loads(index),
-                None if trust is None else json.loads(trust),
-                None if folder is None else Path(folder),
-            ),
-        )
-        for server, uri, filters, trust, folder, index in rows
-    ]
 
 
 class Position(NamedTuple):
@@ -93,42 +57,6 @@ class Kept:
 
     def __attrs_post_init__(self) -> None:
         self.plain = resettled(self.remote, self.remote.connection)
-
-    @classmethod
-    def register(cls, file: File, wanted: Wanted) -> Kept:
-        """The collection as the file has it, made there if it is new."""
-        remote, written = wanted.collection, json.dumps(wanted.filters)
-        with file.writing() as database:
-            at = (remote.connection.server_url, remote.uri)
-            found = database.execute(
-                "SELECT key, filters, trust FROM collection WHERE server = ? AND uri = ?", at
-            ).fetchone()
-            if found is None:
-                key = database.execute(
-                    "INSERT INTO collection (server, uri, filters) VALUES (?, ?, ?)",
-                    (*at, written),
-                ).lastrowid
-            else:
-                key = found[0]
-                if found[1] != written:  # another part of it: to be read from the beginning
-                    database.execute(
-                        "UPDATE collection SET filters = ?, since = NULL, counted = NULL "
-                        "WHERE key = ?",
-                        (written, key),
-                    )
-                if wanted.trust is not None and found[2] is None:
-                    _distrust(database, key, remote.uri)
-            assert key is not None
-            database.execute(
-                "UPDATE collection SET trust = ?, folder = ? WHERE key = ?",
-                (
-                    None if wanted.trust is None else json.dumps(wanted.trust),
-                    None if wanted.folder is None else str(wanted.folder),
-                    key,
-                ),
-            )
-            _index(database, key, wanted.index)
-        return cls(file, key, remote, wanted.filters, wanted.trust, wanted.folder)
 
     @property
     def uri(self) -> str:
@@ -261,39 +189,3 @@ class Kept:
 
 def _place(collection: Any) -> Place[Any]:
     return place_of(collection.records)
-
-
-def _distrust(database: Any, key: int, uri: str) -> None:
-    """Have the next sync verify what is here: it came without a signature."""
-    (edited,) = database.execute(
-        "SELECT count(*) FROM record WHERE collection = ? AND state > 0", (key,)
-    ).fetchone()
-    if edited:
-        raise ValueError(
-            f"{uri} has {edited} edits here that were not sent, and what is verified is for "
-            "reading only: sync() them first, or forget() the collection"
-        )
-    database.execute("UPDATE collection SET counted = NULL WHERE key = ?", (key,))
-
-
-def _index(database: Any, key: int, indexed: Sequence[str]) -> None:
-    """Have the file keep these fields in order, and no others."""
-    wanted = set(indexed)
-    held = {
-        path for (path,) in database.execute("SELECT path FROM field WHERE collection = ?", (key,))
-    }
-    for path in held - wanted:
-        database.execute("DELETE FROM field WHERE collection = ? AND path = ?", (key, path))
-        database.execute("DELETE FROM entry WHERE collection = ? AND field = ?", (key, path))
-    for path in wanted - held:
-        database.execute("INSERT INTO field VALUES (?, ?, ?)", (key, path, place(path)))
-    (some,) = database.execute("SELECT EXISTS (SELECT 1 FROM field)").fetchone()
-    for name, what in TRIGGERS.items():
-        database.execute(
-            f"CREATE TRIGGER IF NOT EXISTS {name} {what}"
-            if some
-            else f"DROP TRIGGER IF EXISTS {name}"
-        )
-    if wanted - held:
-        # The triggers write the entries.
-        database.execute("UPDATE record SET data = data WHERE collection = ?", (key,))

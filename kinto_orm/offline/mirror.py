@@ -18,7 +18,7 @@ from kinto_orm.offline.base import MirrorBase
 from kinto_orm.offline.connection import MirrorConnection
 from kinto_orm.offline.driver import FileDriver, MirrorBlock, MirrorDriver
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept, Wanted
+from kinto_orm.offline.registry import Wanted, register
 from kinto_orm.offline.status import Status, status
 from kinto_orm.offline.syncing import check_arguments, stale, sync_each
 from kinto_orm.offline.verified import seed
@@ -76,7 +76,7 @@ class Mirror(MirrorBase[Collection[Any]]):
         return self._keep(self._wanted(what, index, verify, attachments, trust))
 
     def _keep(self, wanted: Wanted) -> Collection[Any]:
-        kept = Kept.register(self._file, wanted)
+        kept = register(self._file, wanted)
         driver = FileDriver(kept, self._driver)
         return self._settled(kept, MirrorConnection(kept.remote.connection, driver))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import recorded
+from kinto_orm.offline.registry import recorded
 from kinto_orm.offline.schema import CONFLICT, PENDING
 
 _COUNTS = f"""

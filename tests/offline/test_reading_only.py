@@ -223,6 +223,17 @@ class TestFiles:
         mirror.sync()
         assert [path.name for path in folder.iterdir()] == ["note.txt"]
 
+    def test_each_collection_has_a_folder_of_its_own(
+        self, theirs: Collection, keep: Keep, tmp_path: Path
+    ) -> None:
+        mirror, _ = keep(theirs, attachments=tmp_path / "files")
+        other = theirs.bucket.collection("other")
+        with pytest.raises(ValueError, match="has the files of /buckets/home/collections/todo"):
+            mirror.keep(other, attachments=tmp_path / "files")
+        assert [one.url for one in mirror.status] == [theirs.url]
+        mirror.keep(theirs)
+        mirror.keep(other, attachments=tmp_path / "files")
+
     def test_that_are_not_kept(self, theirs: Collection, keep: Keep) -> None:
         theirs.create_record({"n": 1}, id="a").attach(b"first", "a.txt")
         mirror, kept = keep(theirs)

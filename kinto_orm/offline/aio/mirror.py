@@ -22,7 +22,7 @@ from kinto_orm.offline.aio.driver import FileDriver, MirrorBlock, MirrorDriver
 from kinto_orm.offline.aio.views import KeptConflict, Pending, Report, conflicts_in
 from kinto_orm.offline.base import MirrorBase
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept, Wanted
+from kinto_orm.offline.registry import Wanted, register
 from kinto_orm.offline.status import Status, status
 from kinto_orm.offline.syncing import check_arguments, stale, sync_each
 from kinto_orm.offline.verified import seed
@@ -79,7 +79,7 @@ class Mirror(MirrorBase[Collection[Any]]):
         return await self._keep(self._wanted(what, index, verify, attachments, trust))
 
     async def _keep(self, wanted: Wanted) -> Collection[Any]:
-        kept = await self._driver.offload(partial(Kept.register, self._file, wanted))
+        kept = await self._driver.offload(partial(register, self._file, wanted))
         driver = FileDriver(kept, self._driver)
         return self._settled(kept, MirrorConnection(kept.remote.connection, driver))
 
