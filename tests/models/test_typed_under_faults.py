@@ -186,8 +186,7 @@ def test_a_batch_with_what_does_not_fit_is_refused_and_nothing_of_it_is_lost(
     fine, misfit = (tasks.create_record(cls(title=name)) for name in "ab")
     fine.data.title, misfit.data.title = "fine", 5
     with pytest.raises(InvalidData, match="title"), world.alice.batch():
-        fine.save()
-        misfit.save()
+        assert [one.save() for one in (fine, misfit)]
     assert (fine.data.title, misfit.data.title) == ("fine", 5)
     assert sorted(one.data.title for one in tasks.records) == ["a", "b"]
     misfit.data.title = "put right"
