@@ -6,7 +6,6 @@ See "Records", "Preconditions" and "Patch" in Kinto's API reference.
 from __future__ import annotations
 
 import json
-import sqlite3
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -41,11 +40,11 @@ from kinto_orm.state.json_patch import merged
 class Answers:
     """Answers requests below ``/…/records`` of one collection, in one transaction of the file."""
 
-    def __init__(self, database: sqlite3.Connection, collection: int, uri: str) -> None:
-        self._database = database
-        self._collection = collection
+    def __init__(self, rows: Rows, uri: str) -> None:
+        self._database = rows.database
+        self._collection = rows.collection
         self._uri = uri
-        self._rows = Rows(database, collection)
+        self._rows = rows
 
     def answer(self, request: Request) -> Response:
         below = request.uri.removeprefix(self._uri).strip("/").split("/")

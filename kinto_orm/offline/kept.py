@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import attrs
 
+from kinto_orm.errors import MirrorError
 from kinto_orm.offline import filters
 from kinto_orm.offline.file import File
 from kinto_orm.offline.row import Row
@@ -68,12 +70,22 @@ class Kept:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Rows]:
         with self.file.writing() as database:
-            yield Rows(database, self.key)
+            yield self.rows(database)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Rows]:
         with self.file.reading() as database:
-            yield Rows(database, self.key)
+            yield self.rows(database)
+
+    def rows(self, database: sqlite3.Connection) -> Rows:
+        """The rows of the collection; :class:`MirrorError` where they were forgotten."""
+        found = database.execute(
+            "SELECT server, uri FROM collection WHERE key = ?", (self.key,)
+        ).fetchone()
+        # Another one may have got the key since.
+        if found != (self.remote.connection.server_url, self.uri):
+            raise MirrorError(f"{self.uri} was forgotten by the mirror {self.file.path}: keep() it")
+        return Rows(database, self.key)
 
     def written(self, work: Callable[[Rows], T]) -> Steps[T]:
         """Do some work in a transaction, beside the loop where there is one."""
@@ -97,8 +109,8 @@ class Kept:
 
     def about(self, *columns: str) -> tuple[Any, ...]:
         """Columns of the collection's own row."""
-        with self.file.reading() as database:
-            found: tuple[Any, ...] = database.execute(
+        with self.reading() as rows:
+            found: tuple[Any, ...] = rows.database.execute(
                 f"SELECT {', '.join(columns)} FROM collection WHERE key = ?", (self.key,)
             ).fetchone()
         return found

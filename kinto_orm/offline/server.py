@@ -60,8 +60,8 @@ def answer(kept: Kept, request: Request) -> Response:
             f"{kept.uri} is kept as it was signed, for reading only: write to the "
             "server's own collection"
         )
-    with kept.file.writing() if change else kept.file.reading() as database:
-        return Answers(database, kept.key, kept.uri).answer(request)
+    with kept.writing() if change else kept.reading() as rows:
+        return Answers(rows, kept.uri).answer(request)
 
 
 def _about_collection(kept: Kept, request: Request) -> Response:

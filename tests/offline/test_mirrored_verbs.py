@@ -18,6 +18,7 @@ from kinto_orm import (
     Everyone,
     JSONPatch,
     MergePatch,
+    MirrorError,
     NotLoaded,
     Record,
     RecordNotFound,
@@ -355,6 +356,29 @@ class TestWhatIsTheServers:
             assert again.keep_again(Connection("http://localhost:1/v1")) == []
             again.forget(two)
             assert [one.url for one in again.status] == urls[:1]
+
+    def test_what_was_forgotten_is_told(self, theirs: Collection, keep: Keep) -> None:
+        """Also where its place in the file was given to another collection since."""
+        mirror, todo = keep(theirs)
+        record = todo.create_record({"n": 1})
+        mirror.forget(todo)
+        for again in (False, True):
+            if again:
+                other = mirror.keep(theirs.bucket.create_collection("other"))
+            for work in (
+                lambda: todo.create_record({"n": 2}),
+                lambda: todo.get_record(record.id),
+                lambda: todo.records.count(),
+                lambda: list(todo.records),
+                record.delete,
+                todo.refresh,
+            ):
+                with pytest.raises(MirrorError, match=r"was forgotten .*: keep\(\) it"):
+                    work()  # type: ignore[no-untyped-call]
+        assert other.records.count() == 0
+        with pytest.raises(ValueError, match="not kept"):
+            mirror.sync(todo)
+        assert mirror.keep(theirs).records.count() == 0
 
     def test_other_things_of_the_connection(self, theirs: Collection, keep: Keep) -> None:
         mirror, todo = keep(theirs)
