@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kinto_orm.display.html import framed, note, table
 from kinto_orm.errors import BatchError, Conflict, KintoError, MergeError
-from kinto_orm.state.changes import NOTHING, compare
+from kinto_orm.plans.clashes import versions
+from kinto_orm.state.changes import NOTHING
 from kinto_orm.state.document import Document
 from kinto_orm.state.edits import baseline_of, fields_of
 
@@ -23,18 +25,16 @@ def conflict(one: Conflict) -> str:
     """The three versions of each field that they differ in."""
     if not isinstance(one.local, Document) or not isinstance(one.remote, Document):
         return error(one)
-    base = one.base or {}
-    here = compare(base, fields_of(one.local))
-    there = compare(base, baseline_of(one.remote))
-    rows = []
-    for path in dict.fromkeys([*here, *there]):
-        before = (here.get(path) or there[path])[0]
-        unchanged = before, before
-        mine, theirs = here.get(path, unchanged)[1], there.get(path, unchanged)[1]
-        rows.append((path, *map(_shown, (before, mine, theirs))))
+    found = versions(one.base or {}, fields_of(one.local), baseline_of(one.remote))
+    return conflicting(f"Conflict {one.local.uri}", found, one.advice)
+
+
+def conflicting(title: str, found: Mapping[str, tuple[Any, Any, Any]], advice: str = "") -> str:
+    """The three versions of each of some fields: before, here and there."""
+    rows = [(path, *map(_shown, values)) for path, values in found.items()]
     return framed(
-        f"Conflict {one.local.uri}",
-        note(one.advice),
+        title,
+        note(advice) if advice else "",
         table(["field", "before", "here", "there"], rows) if rows else "",
     )
 

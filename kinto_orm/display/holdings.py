@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kinto_orm.display.html import code, diff, fields, framed, moment, note
+from kinto_orm.display.html import ROWS, code, diff, fields, framed, moment, note, rows_table, table
 from kinto_orm.plans.accounts import AccountBase
+from kinto_orm.plans.batch import Batch
+from kinto_orm.plans.downloads import Description
 from kinto_orm.plans.entries import Entry
+from kinto_orm.plans.server import User
 from kinto_orm.protocol.kinds import attribute_name
+from kinto_orm.protocol.messages import Request
 from kinto_orm.state.changes import Changes
 from kinto_orm.state.data import Data, fields_in, is_unread
 from kinto_orm.state.document import Document, Status, status_of
 from kinto_orm.state.edits import fields_of
 from kinto_orm.state.permissions import Permissions
 from kinto_orm.state.principals import PrincipalSet
+from kinto_orm.state.tombstones import Tombstone
+from kinto_orm.state.values import Elements, Fields
 
 _STATES = {
     Status.REFERENCE: "a reference: nothing was loaded yet",
@@ -103,3 +109,54 @@ def account(one: AccountBase) -> str:
     told = f"as of {moment(one.last_modified)} UTC"
     parts = [fields(one.data)] if one.data else []
     return framed(f"Account {one.id}", note(f"{one.principal} · {told}"), *parts)
+
+
+def nested(held: Fields | Elements) -> str:
+    """An object inside the data, or a list, as far as it is deep."""
+    if isinstance(held, dict):
+        return framed("an object in the data", fields(held) if held else note("no fields"))
+    rows = [one for one in held if isinstance(one, dict)]
+    title = f"a list in the data: {len(held)} items"
+    if not rows or len(rows) < len(held):
+        return framed(title, code(repr(held)))
+    return framed(title, rows_table(rows[:ROWS]), note("…") if len(rows) > ROWS else "")
+
+
+def batch(one: Batch) -> str:
+    """What became of the writes of a batch."""
+    rows = [(getattr(what, "uri", what), _outcome(end)) for what, end in one.results[:ROWS]]
+    left = len(one.results) - len(rows)
+    return framed(
+        repr(one)[1:-1],
+        table(["object", "outcome"], rows) if rows else "",
+        note(f"… and {left} more") if left else "",
+    )
+
+
+def _outcome(end: Any) -> str:
+    return f"{type(end).__name__}: {end}" if isinstance(end, Exception) else "done"
+
+
+def user(one: User) -> str:
+    """Who the server takes us for."""
+    told = {"principals": ", ".join(one.principals), "default bucket": one.bucket}
+    return framed(f"User {one.id}", fields({**told, **(one.profile or {})}))
+
+
+def request(one: Request) -> str:
+    """A request, as it would be sent: its body too, where that is JSON."""
+    told: dict[str, Any] = dict(one.headers)
+    if one.body is not None:
+        told["body"] = one.body
+    return framed(f"{one.method} {one.target}", fields(told) if told else "")
+
+
+def tombstone(one: Tombstone) -> str:
+    """The trace of a deletion."""
+    when = "" if one.last_modified is None else f" at {moment(one.last_modified)} UTC"
+    return framed(f"Tombstone {one.id}", note(f"deleted{when}"))
+
+
+def attachment(one: Description) -> str:
+    """A file, as the server described it."""
+    return framed(repr(one)[1:-1], fields(one.metadata))

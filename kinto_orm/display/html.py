@@ -16,6 +16,9 @@ from typing import Any
 #: How many characters of a value a cell shows.
 CELL = 80
 
+#: How many rows are shown.
+ROWS = 10
+
 #: How many fields a row shows, and how many an object.
 COLUMNS, FIELDS = 8, 40
 
@@ -86,6 +89,15 @@ def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         for row in rows
     ]
     return _table([f'<tr style="background:transparent">{head}</tr>', *body])
+
+
+def rows_table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table with a column for each field."""
+    names = list(dict.fromkeys(name for row in found for name in row))
+    shown, left = names[: COLUMNS + 1], len(names) - COLUMNS - 1
+    cells = [[row.get(name, MISSING) for name in shown] for row in found]
+    more = note(f"… and {left} more fields") if left > 0 else ""
+    return table(shown, cells) + more
 
 
 def _table(rows: list[str]) -> str:

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kinto_orm.display.html import COLUMNS, MISSING, framed, moment, note, table
+from kinto_orm.display.html import ROWS, framed, moment, note, rows_table
 from kinto_orm.plans.accounts import AccountBase
 from kinto_orm.plans.changesets import ChangesetBase
-from kinto_orm.plans.lists import ListBase
 from kinto_orm.state.document import Document
 from kinto_orm.state.edits import fields_of
-
-#: How many rows are shown.
-ROWS = 10
 
 #: The columns of a history, and of what a user may do: the fields that tell most.
 _ENTRIES = ("date", "user_id", "action", "resource_name", "uri", "permissions")
 
 
-def rows(listing: ListBase[Any], found: Sequence[Any]) -> str:
+def rows(listing: Any, found: Sequence[Any]) -> str:
     """A list with its first rows; those beyond ``ROWS`` only tell that there are more."""
     return framed(_title(listing), _table(found[:ROWS]), _more(len(found)))
 
 
-def unread(listing: ListBase[Any]) -> str:
-    """A list that cannot ask for its rows, as it is to be awaited."""
-    return framed(_title(listing), note("to read it: async for … in it, or await first()"))
+def unread(listing: Any) -> str:
+    """A list that cannot ask for its rows, and what to write instead."""
+    return framed(_title(listing), note("it cannot ask here; write [one async for one in …]"))
 
 
-def failed(listing: ListBase[Any], error: Exception) -> str:
+def past(one: Any) -> str:
+    """A list that is rebuilt from the history, which may take many requests."""
+    return framed(_title(one), note("rebuilt from the history when it is read: list(…)"))
+
+
+def failed(listing: Any, error: Exception) -> str:
     """A list whose rows were not to be had."""
     return framed(_title(listing), note(f"{type(error).__name__}: {error}"))
 
@@ -44,7 +45,7 @@ def changeset(one: ChangesetBase) -> str:
     )
 
 
-def _title(listing: ListBase[Any]) -> str:
+def _title(listing: Any) -> str:
     return repr(listing)[1:-1]
 
 
@@ -57,12 +58,7 @@ def _more(number: int) -> str:
 def _table(found: Sequence[Any]) -> str:
     if not found:
         return ""
-    each = [_row(one) for one in found]
-    names = list(dict.fromkeys(name for row in each for name in row))
-    shown, left = names[: COLUMNS + 1], len(names) - COLUMNS - 1
-    cells = [[row.get(name, MISSING) for name in shown] for row in each]
-    more = note(f"… and {left} more fields") if left > 0 else ""
-    return table(shown, cells) + more
+    return rows_table([_row(one) for one in found])
 
 
 def _row(one: Any) -> Mapping[str, Any]:

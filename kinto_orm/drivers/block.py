@@ -102,6 +102,10 @@ class BaseBlock:
     ) -> None:
         self._block = OpenBlock(driver, ignore, on_conflict)
 
+    def __repr__(self) -> str:
+        async_ = "async " if hasattr(self, "__aenter__") else ""
+        return f"<a batch, to be entered: {async_}with kinto.batch() as batch: …>"
+
 
 class Block(BaseBlock):
     """``with connection.batch() as batch:``."""

@@ -12,6 +12,7 @@ import attrs
 from kinto_orm.manifest import checking, dumping, reading
 from kinto_orm.manifest.checking import Fault
 from kinto_orm.manifest.writing import as_json, as_yaml
+from kinto_orm.shown import Shown
 
 if TYPE_CHECKING:
     from kinto_orm.manifest.applying import ManifestPlan
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define(eq=False, repr=False)
-class Manifest:
+class Manifest(Shown):
     """Buckets, groups, collections, permissions, records and their files, as a file has them.
 
     ``buckets`` maps ids to plain JSON: ``{"data": …, "permissions": …, "groups": {…},

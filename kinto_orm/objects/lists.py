@@ -43,10 +43,11 @@ class LazyList(ListBase[T]):
     def _repr_html_(self) -> str:
         """The first rows, asked for once for this list; a failure is shown."""
         from kinto_orm.display import listed
+        from kinto_orm.display.html import ROWS
 
         if self._first_rows is None:
             try:
-                found = list(self._glance(listed.ROWS + 1))
+                found = list(self._glance(ROWS + 1))
             except Exception as error:
                 return listed.failed(self, error)
             object.__setattr__(self, "_first_rows", found)

@@ -31,6 +31,19 @@ class Monitor(MonitorBase):
         driver = self.connection._driver
         return iter(driver.run(monitors.read(driver.server, self._wanted)))
 
+    def _repr_html_(self) -> str:
+        """The first entries, asked for once for this monitor; a failure is shown."""
+        from kinto_orm.display import listed
+        from kinto_orm.display.html import ROWS
+
+        if self._first_rows is None:
+            try:
+                found = list(self)[: ROWS + 1]
+            except Exception as error:
+                return listed.failed(self, error)
+            object.__setattr__(self, "_first_rows", found)
+        return listed.rows(self, self._first_rows or ())
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """All entries as plain dicts: one GET."""
         return [entry.to_dict() for entry in self]

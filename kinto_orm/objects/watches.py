@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from kinto_orm.drivers.read_ahead import in_turn
-from kinto_orm.plans.watches import Watch
+from kinto_orm.plans.watches import Watch, WatchBase
 from kinto_orm.state.tombstones import Tombstone
 
 if TYPE_CHECKING:
@@ -15,17 +15,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ChangeWatch(Generic[T]):
+class ChangeWatch(WatchBase, Generic[T]):
     """An iterator over changes, as they come; see :meth:`Collection.watch`."""
 
     def __init__(self, driver: Driver, watch: Watch) -> None:
         self._watch = watch
         self._changes = cast("Generator[Any, None, None]", in_turn(driver, watch))
-
-    @property
-    def timestamp(self) -> int | None:
-        """Where to go on, in milliseconds; ``None`` before the first answer. No request."""
-        return self._watch.timestamp
 
     def __iter__(self) -> Iterator[T | Tombstone]:
         return self

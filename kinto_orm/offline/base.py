@@ -17,13 +17,14 @@ from kinto_orm.offline.registry import Wanted, recorded
 from kinto_orm.plans.listing import ListingBase, place_of
 from kinto_orm.protocol.filters import check_field
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
+from kinto_orm.shown import Shown
 from kinto_orm.state.places import resettled
 from kinto_orm.state.schemas import model_of, with_model
 
 C = TypeVar("C")
 
 
-class MirrorBase(Generic[C]):
+class MirrorBase(Shown, Generic[C]):
     """The collections of one file, as far as they are known without it."""
 
     #: The class of the collections that are kept.

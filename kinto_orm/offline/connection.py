@@ -39,6 +39,11 @@ class KeptConnection:
         self.safe = online.safe
         self.page_size = online.page_size
 
+    def _repr_html_(self) -> str:
+        from kinto_orm.display.showing import printed
+
+        return printed(self)
+
     def __repr__(self) -> str:
         return f"<mirror of {self.server_url} in {self._driver.kept.file.path}>"
 

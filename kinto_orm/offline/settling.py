@@ -14,6 +14,7 @@ from kinto_orm.offline.pull import Tally
 from kinto_orm.offline.row import Fields, Row, alike, bare, based_on, taken
 from kinto_orm.offline.rows import Rows
 from kinto_orm.offline.schema import CONFLICT
+from kinto_orm.plans.clashes import in_words, versions
 from kinto_orm.plans.conflicts import POLICIES, OnConflict
 from kinto_orm.plans.effects import Ask, Steps
 from kinto_orm.protocol.messages import Request, Response
@@ -65,13 +66,25 @@ class ConflictBase(Shown, Generic[R]):
         return found
 
     def __repr__(self) -> str:
-        row = self._row
-        sides = {"here": row.local, "there": None if row.theirs is None else bare(row.theirs)}
-        shown = (
-            f"  {name}: {'deleted' if fields is None else repr(dict(fields))[:200]}"
-            for name, fields in sides.items()
-        )
+        shown = [f"  ~ data.{line}" for line in in_words(self.differences())]
+        gone = {"deleted here": self._row.deleted, "deleted there": self._row.theirs is None}
+        shown += [f"  - {words}" for words, are in gone.items() if are]
         return "\n".join([f"conflict: {self.uri}", *shown])
+
+    def differences(self) -> dict[str, tuple[Any, Any, Any]]:
+        """The fields that are not the same on both sides: before, here and there."""
+        row = self._row
+        if row.deleted or row.theirs is None:
+            return {}
+        before = {} if row.original is None else bare(row.original)
+        return versions(before, dict(row.local or {}), bare(row.theirs))
+
+    def _repr_html_(self) -> str:
+        from kinto_orm.display.failures import conflicting
+        from kinto_orm.display.showing import printed
+
+        found = self.differences()
+        return conflicting(f"conflict: {self.uri}", found) if found else printed(self)
 
 
 def resolve(kept: Kept, id: str, how: Any) -> None:

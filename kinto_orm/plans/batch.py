@@ -35,6 +35,12 @@ class Batch(Shown):
 
     results: list[tuple[Any, Any]] = attrs.field(factory=list)
 
+    def __repr__(self) -> str:
+        if not self.results:
+            return "<Batch: nothing was sent yet>"
+        failed = [one for _, one in self.results if isinstance(one, Exception)]
+        return f"<Batch: {len(self.results)} writes, {len(failed)} of them failed>"
+
 
 @attrs.define(eq=False)
 class Queue:

@@ -32,6 +32,28 @@ _CHOOSING = (
 _MERGING = "save(on_conflict='merge') keeps both sides' changes"
 
 
+def versions(
+    before: Mapping[str, Any], here: Mapping[str, Any], there: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any, Any]]:
+    """The paths of fields that were changed on either side: before, here and there."""
+    mine, theirs = compare(before, here), compare(before, there)
+    found = {}
+    for path in dict.fromkeys([*mine, *theirs]):
+        old = (mine.get(path) or theirs[path])[0]
+        same = old, old
+        found[path] = (old, mine.get(path, same)[1], theirs.get(path, same)[1])
+    return found
+
+
+def in_words(differences: Mapping[str, tuple[Any, Any, Any]]) -> list[str]:
+    """Each of the fields that :func:`versions` finds, with its three values."""
+    return [
+        f"{path}: {short(mine, WIDTH)} here, {short(theirs, WIDTH)} there, "
+        f"{short(old, WIDTH)} before"
+        for path, (old, mine, theirs) in differences.items()
+    ]
+
+
 def advice(document: Document, remote: Document | None, refusal: Response) -> str:
     """One sentence on a 412: which fields clash, with both values, and what to do about it."""
     request = refusal.request

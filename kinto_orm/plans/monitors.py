@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -20,6 +20,7 @@ from kinto_orm.protocol.kinds import BUCKET, COLLECTION
 from kinto_orm.protocol.messages import Request
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import checked, is_id, is_timestamp
+from kinto_orm.shown import Shown
 
 M = TypeVar("M", bound="MonitorBase")
 
@@ -36,11 +37,13 @@ class MonitorEntry(Entry):
 
 
 @attrs.frozen(eq=False, repr=False)
-class MonitorBase:
+class MonitorBase(Shown):
     """What is known of a monitor without a request."""
 
     connection: Any
     _wanted: Mapping[str, str] = attrs.field(factory=dict)
+    # the first entries, once somebody looked at the monitor
+    _first_rows: Sequence[MonitorEntry] | None = attrs.field(default=None, init=False)
 
     def filter(self: M, *, bucket: str | None = None, collection: str | None = None) -> M:
         """Just the collections of a bucket, or those with an id. No request."""
@@ -133,6 +136,7 @@ class MonitorWatch(Watch):
     def __init__(self, wanted: Mapping[str, str], interval: float, since: Any) -> None:
         super().__init__(interval, since)
         self._wanted = wanted
+        self.subject = "the monitor"
         self._known: dict[tuple[str, str], int] | None = None
 
     def _ask(self, server: Server) -> Steps[Page]:

@@ -12,6 +12,7 @@ from kinto_orm.plans.effects import Exclusive, Steps
 from kinto_orm.protocol.ids import DEFAULT_BUCKET
 from kinto_orm.protocol.messages import Request, RequestAs
 from kinto_orm.protocol.replies import checked, is_server_info
+from kinto_orm.shown import Shown
 
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
@@ -28,6 +29,9 @@ class User(NamedTuple):
     @property
     def principal(self) -> str:
         return self.id
+
+    def _repr_html_(self) -> str:
+        return Shown._repr_html_(self)  # type: ignore[arg-type]  # a NamedTuple has no base
 
     @property
     def groups(self) -> tuple[str, ...]:

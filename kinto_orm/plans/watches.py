@@ -23,6 +23,7 @@ from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.queries import Query
 from kinto_orm.protocol.timestamps import timestamp
+from kinto_orm.shown import Shown
 from kinto_orm.state.tombstones import Tombstone
 
 logger = logging.getLogger("kinto_orm")
@@ -48,11 +49,14 @@ class Watch(Paginator[Any]):
 
     more = True
 
+    #: What is watched, for somebody to read.
+    subject: str
+
     def __init__(self, interval: float, since: Any) -> None:
         number = isinstance(interval, (int, float)) and not isinstance(interval, bool)
         if not number or not 0 < interval < float("inf"):
             raise ValueError(f"the interval is a number of seconds above 0, not {interval!r}")
-        self._interval = interval
+        self.interval = interval
         if since is not None and not isinstance(since, Position):
             since = timestamp(since, "since")
         self._since: int | None = since
@@ -93,9 +97,25 @@ class Watch(Paginator[Any]):
                 return page
 
     def _pause(self, exact: bool = False) -> float:
-        longest = max(self._interval, LONGEST_PAUSE)
-        pause = min(self._interval * 2.0 ** min(self._failures, 30), longest)
+        longest = max(self.interval, LONGEST_PAUSE)
+        pause = min(self.interval * 2.0 ** min(self._failures, 30), longest)
         return pause if exact else pause * random.uniform(1 - JITTER, 1 + JITTER)
+
+
+class WatchBase(Shown):
+    """What is known of a watch without a request."""
+
+    _watch: Watch
+
+    @property
+    def timestamp(self) -> int | None:
+        """Where to go on, in milliseconds; ``None`` before the first answer. No request."""
+        return self._watch.timestamp
+
+    def __repr__(self) -> str:
+        watch = self._watch
+        since = "from now on" if watch.timestamp is None else f"since {watch.timestamp}"
+        return f"<changes of {watch.subject} as they come, {since}, every {watch.interval:g} s>"
 
 
 class ListWatch(Watch):
@@ -104,6 +124,7 @@ class ListWatch(Watch):
     def __init__(self, collection: Any, interval: float, since: Any) -> None:
         super().__init__(interval, since)
         self._place = place_of(collection.records)
+        self.subject = self._place.url
         self._newest: int | None = None
         self._feed: Feed[Any] | None = None
 

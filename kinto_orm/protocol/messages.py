@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
+from kinto_orm.shown import Shown
 from kinto_orm.slotted import Value
 
 JSON = "application/json"
@@ -38,7 +39,7 @@ class Stream(Protocol):
         """What it says, as Python values, for somebody to read."""
 
 
-class Request(Value):
+class Request(Shown, Value):
     """One request: ``uri`` is the path below the server's URL, ``query`` is already encoded.
 
     ``content`` is the JSON body as bytes, encoded once, when the request was planned;

@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 
 from kinto_orm.exports import exported
+from kinto_orm.shown import Shown
 
 
 @exported
 @attrs.frozen
-class Tombstone:
+class Tombstone(Shown):
     """The trace of a deletion: the object's ``id``, and when it went, in milliseconds.
 
     Readers of Remote Settings do not say when that was: ``None``.

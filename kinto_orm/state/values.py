@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
+from kinto_orm.shown import Shown
 from kinto_orm.state.homes import Place, whose
 
 _ABSENT = object()
@@ -55,7 +56,7 @@ class Attributes:
             raise AttributeError(self._no_field(name)) from None
 
 
-class Fields(Attributes, dict[str, Any]):
+class Fields(Shown, Attributes, dict[str, Any]):
     """An object inside the data: a ``dict`` whose items are attributes too."""
 
     __slots__ = ("_place",)
@@ -107,7 +108,7 @@ class Fields(Attributes, dict[str, Any]):
         return Fields, (dict(self),)
 
 
-class Elements(list[Any]):
+class Elements(Shown, list[Any]):
     """A list inside the data: objects in it have attributes, also those that are put in."""
 
     __slots__ = ("_place",)

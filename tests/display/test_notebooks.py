@@ -7,13 +7,27 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
-from kinto_orm import BatchError, Collection, Conflict, Connection, MergeError
+from kinto_orm import (
+    BatchError,
+    Collection,
+    Conflict,
+    Connection,
+    MergeError,
+    NotFound,
+    Tombstone,
+)
 from kinto_orm.aio import Connection as AsyncConnection
+from kinto_orm.drivers.block import Block
+from kinto_orm.manifest import Manifest
+from kinto_orm.objects.lists import LazyList
+from kinto_orm.objects.monitor import Monitor
+from kinto_orm.offline import Mirror
 from kinto_orm.testing import DEFAULT_PASSWORD
 
 Log = Callable[..., AbstractContextManager[Any]]
@@ -69,7 +83,9 @@ def todo(kinto: Connection) -> Collection:
 
 
 @pytest.fixture
-def everything(kinto: Connection, todo: Collection, bob: Connection) -> list[Any]:
+def everything(
+    kinto: Connection, todo: Collection, connect: Callable[..., Connection], tmp_path: Path
+) -> list[Any]:
     """One of each thing that a user holds, with nasty values wherever there can be some."""
     record = todo.create_record({"id": "r", "title": NASTY, NASTY: {"deep": [NASTY]}})
     other = todo.get_record("r")
@@ -91,8 +107,42 @@ def everything(kinto: Connection, todo: Collection, bob: Connection) -> list[Any
     errors += [conflict.value, merging.value, failed.value]
     with kinto.dry_run() as plan:
         record.save()
+    with kinto.batch(ignore=NotFound) as sent:
+        todo.create_record({"title": NASTY})
+        todo.delete_record("absent")
+    admin = connect("admin")
+    attached = todo.create_record({"lines": [{"price": NASTY}, {"n": 1}], "tags": [NASTY]})
+    attached.attach(b"x", "a.txt")
+    todo.schema = {"type": "object", "description": NASTY}
+    mirror = Mirror(tmp_path / "mirror.sqlite")
+    kept = mirror.keep(todo)
+    first = mirror.sync()
+    mine = kept.get_record("r")
+    mine.data.title = f"mirrored {NASTY}"
+    mine.save()
+    kept.create_record({"title": NASTY})
+    pending = mirror.pending
+    other.refresh().data.title = f"theirs again {NASTY}"
+    other.save()
+    second = mirror.sync()
+    manifest = Manifest.dump(kinto, buckets=["b"], records=True)
+    other.data.title = NASTY
+    other.save()
     return [
-        *(kinto, todo.bucket, todo, group, record, record.data, record.data.copy, record.changes),
+        *(
+            admin.accounts,
+            admin.accounts["alice"],
+            kinto.user,
+            kinto.monitor,
+            kinto.monitor.watch(),
+        ),
+        *(todo.watch(), batch, sent, sent.results[0][0], plan.requests[0], Tombstone("x", 5)),
+        *(attached.data.lines, attached.data.tags, attached.data.lines[0], attached.attachment),
+        *(todo.schema, todo.review, manifest, manifest.diff(kinto), mirror, kept, mine, first),
+        *(kept.connection, pending, second, mirror.conflicts[0], todo.typed(Task)),
+        *(todo.typed(Task).records, AsyncConnection("http://example.org/v1").monitor),
+        *(AsyncConnection("http://example.org/v1").accounts,),
+        *(kinto, todo.bucket, todo, group, record, record.data, record.data.copy(), record.changes),
         *(record.permissions, record.permissions.write, group.members, kinto.account("bob")),
         *(todo.record("unread"), todo.record("unread").data, todo.record("unread").permissions),
         *(todo.bucket.history.first(), todo.changeset(), todo.records.changes(), plan),
@@ -107,14 +157,82 @@ def everything(kinto: Connection, todo: Collection, bob: Connection) -> list[Any
 def test_everything_is_shown_escaped_and_without_a_request(
     everything: list[Any], server_log: Log
 ) -> None:
+    asking = [thing for thing in everything if hasattr(thing, "__iter__") and is_lazy(thing)]
     with server_log() as log:
         for thing in everything:
-            if hasattr(thing, "_repr_html_"):
-                text = shown(thing)
-                assert text.strip()
             assert repr(thing)
+            assert " object at 0x" not in repr(thing)
+            if thing not in asking and hasattr(thing, "_repr_html_"):
+                assert shown(thing).strip()
     assert not log
-    assert sum(hasattr(thing, "_repr_html_") for thing in everything) == len(everything) - 1
+    for thing in asking:
+        with server_log() as log:
+            assert shown(thing).strip()
+            shown(thing)
+        assert [one.method for one in log if one.path != "/v1/"] == ["GET"]
+    without = [type(thing) for thing in everything if not hasattr(thing, "_repr_html_")]
+    assert without == [Block, dict]  # which are to be entered, and Python's own
+
+
+def is_lazy(thing: Any) -> bool:
+    """Whether something is a list that asks for its rows when it is shown."""
+    return isinstance(thing, (LazyList, Monitor))
+
+
+def test_a_list_keeps_what_was_shown_and_no_more(todo: Collection, server_log: Log) -> None:
+    todo.records.create_many({"n": number} for number in range(60))
+    records = todo.records.page_size(50)
+    with server_log() as log:
+        shown(records)
+    assert [one.query["_limit"] for one in log] == ["11"]
+    assert len(records._first_rows) == 11  # type: ignore[arg-type]
+    assert records.filter(n=1)._first_rows is None
+
+
+def test_a_batch_tells_what_became_of_each_write(kinto: Connection, todo: Collection) -> None:
+    with kinto.batch(ignore=NotFound) as batch:
+        record = todo.create_record({"n": 1})
+        todo.delete_record("absent")
+        assert repr(batch) == "<Batch: nothing was sent yet>"
+    assert repr(batch) == "<Batch: 2 writes, 1 of them failed>"
+    text = shown(batch)
+    assert f"{record.uri}done" in text
+    assert "RecordNotFound: DELETE" in text
+    assert repr(kinto.batch()).startswith("<a batch, to be entered: with kinto.batch() as")
+
+
+def test_what_is_watched_says_so(kinto: Connection, todo: Collection) -> None:
+    url = todo.connection.server_url
+    assert repr(todo.watch(interval=5)) == (
+        f"<changes of {url}{todo.uri}/records as they come, from now on, every 5 s>"
+    )
+    assert "the monitor as they come, since 9000000000000" in repr(
+        kinto.monitor.watch(since=9_000_000_000_000)
+    )
+
+
+def test_a_conflict_of_a_mirror_shows_the_fields_that_differ(
+    todo: Collection, tmp_path: Path
+) -> None:
+    record = todo.create_record({"id": "r", "title": "Old", "long": "x" * 500})
+    with Mirror(tmp_path / "mirror.sqlite") as mirror:
+        kept = mirror.keep(todo)
+        mirror.sync()
+        mine = kept.get_record("r")
+        mine.data.title = "Mine"
+        mine.save()
+        record.data.title = "Theirs"
+        record.save()
+        (conflict,) = mirror.sync().conflicts
+        assert repr(conflict) == (
+            f"conflict: {record.uri}\n  ~ data.title: 'Mine' here, 'Theirs' there, 'Old' before"
+        )
+        assert "titleOldMineTheirs" in shown(conflict)
+        record.delete()
+        mirror.sync()
+        (conflict,) = mirror.conflicts
+        assert repr(conflict) == f"conflict: {record.uri}\n  - deleted there"
+        assert "deleted there" in shown(conflict)
 
 
 def test_an_object_shows_its_fields_and_what_is_not_saved(todo: Collection) -> None:
