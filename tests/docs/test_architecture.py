@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -53,6 +54,27 @@ def test_the_page_tells_of_every_effect() -> None:
 def test_every_folder_has_its_row() -> None:
     folders = {path.parent.name for path in (ROOT / "kinto_orm").glob("*/__init__.py")}
     assert folders <= {name for row in ROWS for name in row}
+
+
+def test_the_page_shows_the_folders_in_the_order_of_their_rows() -> None:
+    shown = PAGE[PAGE.index("=====") : PAGE.rindex("\n=====")]
+    folders = re.findall(r"``(\w+)/``", "\n".join(line[:27] for line in shown.splitlines()))
+    assert len(folders) == len(set(folders))
+    heights = [next(row for row, names in enumerate(ROWS) if one in names) for one in folders]
+    assert heights == sorted(heights)
+    told = {frozenset(pair) for pair in re.findall(r"``(\w+)/`` and\s+``(\w+)/``", PAGE)}
+    assert told >= {frozenset(row) for row in ROWS if len(row & {*folders}) == 2}
+
+
+def test_only_the_doors_that_the_page_names_import_what_is_in_them() -> None:
+    (doors,) = re.findall(r"but for those that are\s+doors: ([^.]+)\.", PAGE)
+    importing = set()
+    for init in (ROOT / "kinto_orm").glob("*/__init__.py"):
+        statements = ast.parse(init.read_text()).body
+        imports = (one for one in statements if isinstance(one, (ast.Import, ast.ImportFrom)))
+        if any(getattr(one, "module", None) != "__future__" for one in imports):
+            importing.add(init.parent.name)
+    assert importing == set(re.findall(r"\w+", doors))
 
 
 def room_of(path: str) -> str:
