@@ -116,7 +116,7 @@ def nested(held: Fields | Elements) -> str:
     if isinstance(held, dict):
         return framed("an object in the data", fields(held) if held else note("no fields"))
     rows = [one for one in held if isinstance(one, dict)]
-    title = f"a list in the data: {len(held)} items"
+    title = f"a list in the data: {len(held)} item{'' if len(held) == 1 else 's'}"
     if not rows or len(rows) < len(held):
         return framed(title, code(repr(held)))
     return framed(title, rows_table(rows[:ROWS]), note("…") if len(rows) > ROWS else "")
