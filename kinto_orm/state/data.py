@@ -134,6 +134,13 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
         """The fields as a dict; objects and lists inside are still those of the data."""
         return dict(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # To ask the class takes as long as all the rest of an edit.
+        if name in _ATTRIBUTES:
+            Attributes.__setattr__(self, name, value)  # which says why not
+        else:
+            self[name] = value
+
     def __setitem__(self, name: str, value: Any) -> None:
         value = _accepted(self, name, value)
         changeable(self)[name] = value
