@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from kinto_orm.models.shapes import is_pydantic, shape_of, written
-from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.encoding import beyond_64_bits, encode
 from kinto_orm.protocol.filters import LOOKUPS, Exactly, parsed
 
 #: What every object has, whatever its class declares.
@@ -86,6 +86,8 @@ def to_set(cls: Any, name: str, value: Any) -> tuple[str, Any]:
     path, kind = declared[name]
     json = written(value)
     fault = _fault(cls, json, kind)
+    if fault is None and beyond_64_bits(json, name):
+        fault = "an integer beyond 64 bits comes back as a float"
     if fault is not None:
         raise TypeError(f"{name}={json!r} does not fit: {fault}")
     return path, json

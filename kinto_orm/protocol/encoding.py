@@ -192,6 +192,19 @@ def _rounded(number: int) -> bool:
     return int(kept) != number and len(str(abs(number)).rstrip("0")) > 17
 
 
+def beyond_64_bits(value: Any, path: str) -> str | None:
+    """Where there is an integer in a value that comes back from servers as a float."""
+    if isinstance(value, int):
+        return None if _SMALLEST <= value <= _LARGEST else path
+    if isinstance(value, Mapping):
+        inside = [(f"{path}.{name}", one) for name, one in value.items()]
+    elif isinstance(value, (list, tuple)):
+        inside = [(f"{path}[{place}]", one) for place, one in enumerate(value)]
+    else:
+        return None
+    return next((found for where, one in inside if (found := beyond_64_bits(one, where))), None)
+
+
 def _check_text(text: str, where: str) -> None:
     if "\0" in text:
         raise ValueError(f"{where} contains a NUL character, which Kinto cannot store")

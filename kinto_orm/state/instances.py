@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.errors import NotLoaded
+from kinto_orm.errors import InvalidData, NotLoaded, Violation
+from kinto_orm.protocol.encoding import beyond_64_bits
 from kinto_orm.state.comparison import same
 from kinto_orm.state.data import Data, complete, held_by, put_held
 from kinto_orm.state.homes import NOWHERE
 from kinto_orm.state.in_step import (
     Instance,
+    base_of,
     catch_up,
     held_instance,
     model_of,
@@ -23,6 +25,7 @@ from kinto_orm.state.in_step import (
     put_in_step,
     put_model,
     put_state,
+    said_in_step,
     state_of,
     take,
     told_apart,
@@ -76,12 +79,17 @@ def put_instance(data: Data, instance: Any, document: Contents) -> None:
     """Make an instance the data: an edit of what was loaded."""
     held, baseline = held_by(data), document._baseline
     blind = document._unread
-    seen = {} if blind else said(model_of(data), baseline)
+    items: Items = []
+    if held_instance(data) is not None and base_of(data) is baseline:
+        seen: dict[str, Any] | None = said_in_step(data)
+        items = state_of(data)[3]
+    else:
+        seen = {} if blind else said(model_of(data), baseline, items)
     if seen is None and document._in_part():
         raise not_all_loaded(document.uri)
     held[:2] = [baseline, baseline]
     put_blind(data, blind)
-    put_in_step(data, instance, baseline, seen or {}, [])
+    put_in_step(data, instance, baseline, seen or {}, items)
     name_object(data, document)
 
 
@@ -110,3 +118,9 @@ def check_instance(model: Model, document: Contents) -> None:
             raise ValueError(f"the data has the id {given!r}, the object {document.id!r}")
     with contextlib.suppress(NotLoaded):
         read(model, fields, document)
+    for name, value in fields.items():
+        if value is not document._baseline.get(name) or document._last_modified is None:
+            path = beyond_64_bits(value, name)
+            if path is not None:
+                message = "is an integer beyond 64 bits, which comes back as a float"
+                raise InvalidData([Violation(document.uri, path, message)])

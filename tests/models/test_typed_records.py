@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import attrs
 import msgspec
+import pydantic
 import pytest
 
 from kinto_orm import Collection, Connection, InvalidData, MergeError, NotLoaded, Record
@@ -157,6 +158,41 @@ def test_defaults_that_differ_each_time_are_no_edit(plain: Collection) -> None:
     one.data.token = "mine"
     one.save()
     assert stored(plain, one) == {"title": "New", "token": "mine"}
+
+
+class Marked(pydantic.BaseModel):
+    title: str
+    token: str = pydantic.Field(default_factory=lambda: str(uuid4()))
+
+
+def test_assigning_what_was_read_is_no_edit_of_what_was_not_touched(plain: Collection) -> None:
+    marked = plain.typed(Marked)
+    plain.create_record({"title": "Old"}, id="x")
+    one = marked.get_record("x")
+    one.data = one.data
+    assert not one.changes
+    one.data = one.data.model_copy(update={"title": "New"})
+    assert list(one.changes) == ["data.title"]
+    one.save()
+    assert stored(plain, one) == {"title": "New"}
+
+
+def test_items_that_go_into_a_new_instance_keep_what_the_class_does_not_know(
+    plain: Collection, tasks: Collection[Task]
+) -> None:
+    people = [{"name": "A", "n": 1}, {"name": "B", "n": 2}, {"name": "C", "n": 3}]
+    made = plain.create_record({"title": "x", "people": people})
+    task = tasks.get_record(made.id)
+    a, b, c = task.data.people
+    b.age = 5
+    task.data = attrs.evolve(task.data, people=[c, b, Person("D")])
+    task.save()
+    assert stored(plain, task)["people"] == [
+        {"name": "C", "n": 3},
+        {"name": "B", "n": 2, "age": 5},
+        {"name": "D", "age": 0},
+    ]
+    assert a.age == 0
 
 
 def test_fields_that_the_class_does_not_know_survive_at_any_depth(
@@ -310,6 +346,25 @@ def test_what_does_not_fit_is_never_sent_and_the_edits_are_kept(
         made.save()
     made.revert()
     assert held.title == "Scrub"
+
+
+def test_integers_that_would_come_back_as_floats_are_refused(
+    plain: Collection, kind: tuple[Any, Any], server_log: Log
+) -> None:
+    cls, person = kind
+    tasks = plain.typed(cls)
+    made = tasks.create_record(cls(title="x", people=[person(name="A", age=2**64 - 1)]))
+    assert tasks.get_record(made.id).data.people[0].age == 2**64 - 1
+    made.data.people[0].age = 2**64
+    with server_log() as log:
+        with pytest.raises(InvalidData) as caught:
+            made.save()
+        with pytest.raises(InvalidData):
+            tasks.create_record(cls(title="x", people=[person(name="A", age=2**70)]))
+        with pytest.raises(TypeError, match="64 bits"):
+            tasks.records.update(owner=person(name="A", age=2**70))
+    assert not list(log)
+    assert set(caught.value.fields) == {"people[0].age"}
 
 
 def test_nothing_is_checked_of_a_collection_without_a_class(plain: Collection) -> None:
