@@ -111,6 +111,7 @@ class Driver(BaseDriver[Pool]):
 
     async def perform(self, verb: Verb) -> Any:
         """Run a verb now, or queue it where a batch of this connection is open."""
+        __tracebackhide__ = True
         if not self.queued(verb):
             return await self.run(verb.steps(ALONE), verb.document if verb.sends_edits else None)
         return None
@@ -133,7 +134,8 @@ class Driver(BaseDriver[Pool]):
         if isinstance(effect, Verbs):
             return await self._run_all(effect)
         if isinstance(effect, Over):
-            return await effect.driver.run_long(effect.steps)
+            run = effect.driver.run_long if effect.long else effect.driver.run
+            return await run(effect.steps)
         if isinstance(effect, Ask):
             answer = effect.function(*effect.arguments)
             return await answer if isawaitable(answer) else answer

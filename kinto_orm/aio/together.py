@@ -19,7 +19,7 @@ async def run_together(driver: Driver, effect: Together, dry: Plan | None) -> No
     at_once = min(effect.at_once, driver.transport.pool.max_connections)
     if at_once == 1 or dry is not None:
         place = 0
-        while (steps := await driver.run(effect.next())) is not None:
+        while (steps := await driver.run_long(effect.next())) is not None:
             effect.note(place, await _outcome(driver, steps))
             place += 1
         return
@@ -53,7 +53,7 @@ async def _in_tasks(driver: Driver, effect: Together, at_once: int, group: Any) 
     place = 0
     under_way: deque[_UnderWay] = deque()
     places = anyio.Semaphore(at_once)
-    while (steps := await driver.run(effect.next())) is not None:
+    while (steps := await driver.run_long(effect.next())) is not None:
         one = _UnderWay(steps)
         try:
             await places.acquire()

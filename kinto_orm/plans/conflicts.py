@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from kinto_orm.errors import Conflict, NotFound, ResponseError
 from kinto_orm.plans import objects as plans
-from kinto_orm.plans.effects import Sleep, Steps
+from kinto_orm.plans.effects import Ask, Sleep, Steps
 from kinto_orm.protocol.messages import Carrier
 from kinto_orm.protocol.timestamps import Timestamp
 from kinto_orm.state.answers import accept_tombstone, become_version, rebase
@@ -87,7 +87,7 @@ def _resolving(
             else:
                 return
             way_back.begin()
-            if not _resolve(document, met, on_conflict):
+            if not (yield from _resolve(document, met, on_conflict)):
                 return
             way_back.resolved()
             if_match = asked = None
@@ -148,7 +148,7 @@ def update_or_create(
     return document, False
 
 
-def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) -> bool:
+def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) -> Steps[bool]:
     """Prepare the next save; false where there is nothing left to save."""
     remote = error.remote if isinstance(error, Conflict) else None
     if on_conflict == "theirs":
@@ -166,7 +166,7 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
         return True
     fields = fields_of(document)
     if callable(on_conflict):
-        fields = _asked(document, on_conflict, error)
+        fields = yield from _asked(document, on_conflict, error)
         if remote is not None:
             fields = fields_over(document, baseline_of(remote), fields)
     else:
@@ -182,12 +182,12 @@ def _resolve(document: Document, error: ResponseError, on_conflict: OnConflict) 
 
 def _asked(
     document: Document, function: Callable[[Conflict], Any], error: ResponseError
-) -> dict[str, Any]:
+) -> Steps[dict[str, Any]]:
     conflict = error
     if not isinstance(conflict, Conflict):  # a 404: the object is gone
         conflict = Conflict(error.response)
         conflict.local, conflict.base = document, thawed(baseline_of(document))
-    answer = function(conflict)
+    answer = yield Ask(function, (conflict,))
     try:
         return own_fields(document, answer)
     except TypeError as failure:

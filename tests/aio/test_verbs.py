@@ -216,7 +216,7 @@ def test_a_group_of_the_default_bucket_is_a_principal_once_its_id_is_known(run: 
     run(main)
 
 
-def test_conflicts_are_merged_by_functions_of_both_kinds(run: Run) -> None:
+def test_conflicts_are_merged(run: Run) -> None:
     async def main(kinto: Connection) -> None:
         todo = await made(kinto, 1)
         mine, other = await todo.records["r0"], await todo.records["r0"]
@@ -229,6 +229,32 @@ def test_conflicts_are_merged_by_functions_of_both_kinds(run: Run) -> None:
         assert caught.value.remote.data.b == 1
         await mine.save(on_conflict="merge")
         assert mine.data == {"n": 0, "a": 1, "b": 1}
+
+    run(main)
+
+
+def test_functions_of_both_kinds_settle_conflicts(run: Run) -> None:
+    async def both(conflict: Any) -> Any:
+        others = conflict.local.collection.records.exclude(id=conflict.local.id)
+        return {"n": conflict.remote.data.n + await others.count()}
+
+    def theirs(conflict: Any) -> Any:
+        return {"n": conflict.remote.data.n}
+
+    async def main(kinto: Connection) -> None:
+        todo = await made(kinto, 3)
+        for function, expected in ((both, 12), (theirs, 10)):
+            records = await todo.records.order_by("id").limit(2).to_dicts()
+            mine = [await todo.records[row["id"]] for row in records]
+            await todo.records.update(n=10)
+            for record in mine:
+                record.data.n = -1
+            await mine[0].save(on_conflict=function)
+            assert mine[0].data.n == expected
+            async with kinto.batch(on_conflict=function):
+                await mine[1].save()
+            assert mine[1].data.n == expected
+            assert await todo.records.filter(n=expected).count() >= 2
 
     run(main)
 
@@ -347,6 +373,11 @@ def test_a_connection_that_blocks_refuses_what_has_to_be_awaited(server: Watched
             kinto.with_options(event_hooks={"request": [hook]}).bucket("b").refresh()
         with pytest.raises(TypeError, match=r"kinto_orm\.aio"):
             todo.records.create_many(rows())  # type: ignore[arg-type]
+        record = todo.create_record({"n": 1}, id="r")
+        todo.record("r").refresh().patch(kinto_orm.BasicPatch({"n": 2}))
+        record.data.n = 3
+        with pytest.raises(TypeError, match=r"kinto_orm\.aio"):
+            record.save(on_conflict=hook)
         with pytest.raises(TypeError, match="save_records"):
             todo.save_records(rows())  # type: ignore[arg-type]
 
