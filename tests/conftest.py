@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import hypothesis  # noqa: F401, which looks for its generators among what is no
 import pytest
 
 from kinto_orm.objects.connection import Connection
+from support.faces import awaited
 from support.faults import FaultProxy
 from support.postgresql import private_postgresql
 from support.servers import WatchedServer
@@ -21,6 +23,39 @@ from support.worlds import SECRET, Connect, World, connecting, lossy_world, slee
 def left_alone_by_the_garbage_collector() -> None:
     """What other modules left behind is not looked through: hundreds of servers are in it."""
     gc.freeze()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have the tests of both faces run over each of them."""
+    marked = metafunc.definition.get_closest_marker
+    if marked("both_faces") is not None and marked("blocking") is None:
+        metafunc.parametrize("face", ["plain", "awaited"], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    """The awaited face meets one storage: what a server answers is the same for both faces."""
+    twice = {"face": "awaited", "any_server": "postgresql"}
+    left = [item for item in items if not twice.items() <= _parameters(item).items()]
+    if len(left) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in left])
+        items[:] = left
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    spec = getattr(item, "callspec", None)
+    return {} if spec is None else spec.params
+
+
+@pytest.fixture(autouse=True)
+def face(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which of the two faces a test is about: what blocks, or what is awaited."""
+    name: str = getattr(request, "param", "plain")
+    if name == "plain":
+        yield name
+        return
+    told = ("support.", "conftest", "kinto_orm.testing")
+    with awaited([request.module, *(sys.modules[one] for one in sys.modules if one.startswith(told))]):
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ from kinto_orm import (
 )
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 Log = Callable[..., Any]
 
@@ -1421,6 +1423,7 @@ def test_refresh_of_a_reference_is_a_plain_get(server: WatchedServer, record: Re
     assert not reference.changes
 
 
+@pytest.mark.blocking("awaited, refresh() gets permissions at once")
 def test_refresh_after_a_304_still_gets_permissions_that_were_never_known(
     server: WatchedServer, listed: Record
 ) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
+import anyio
 import attrs
 import pytest
 
 from kinto_orm import Collection, Connection, Resource
+from kinto_orm.aio import driver
 from kinto_orm.drivers import sync
 from support.faults import FaultProxy
 from support.servers import WatchedServer
@@ -25,7 +27,12 @@ SECRET = "s3cret-never-to-be-shown"
 def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the library wants to sleep from now on, instead of sleeping."""
     slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
     monkeypatch.setattr(sync, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(driver, "anyio", SimpleNamespace(**{**vars(anyio), "sleep": sleep}))
     return slept
 
 
