@@ -54,7 +54,9 @@ def face(request: pytest.FixtureRequest) -> Iterator[str]:
         yield name
         return
     told = ("support.", "conftest", "kinto_orm.testing")
-    with awaited([request.module, *(sys.modules[one] for one in sys.modules if one.startswith(told))]):
+    with awaited(
+        [request.module, *(sys.modules[one] for one in sys.modules if one.startswith(told))]
+    ):
         yield name
 
 

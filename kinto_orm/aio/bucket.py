@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 class Bucket(BucketSchemas, Resource):
     """A bucket: ``Bucket("payments", connection=kinto)`` refers to one.
 
-    With ``data`` or ``permissions`` it is a new one.
+    Instead of a ``connection`` it takes ``server_url`` and ``auth`` and opens its own; the
+    URL may also come from the environment's ``KINTO_SERVER``. With ``data`` or
+    ``permissions`` it is a new one.
     """
 
     __slots__ = ()
@@ -47,10 +49,19 @@ class Bucket(BucketSchemas, Resource):
         self,
         id: str | None = None,
         *,
-        connection: Connection,
+        connection: Connection | None = None,
+        server_url: str | None = None,
+        auth: Any = None,
         data: Mapping[str, Any] | None = None,
         permissions: Mapping[str, Any] | None = None,
     ) -> None:
+        if connection is None:
+            # The one import upwards: whoever has no connection gets one.
+            from kinto_orm.aio.connection import connect
+
+            connection = connect(server_url, auth)
+        elif server_url is not None or auth is not None:
+            raise TypeError("give a connection, or server_url and auth, not both")
         self._start(id, None, connection, data, permissions)
 
     @property

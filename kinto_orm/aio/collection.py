@@ -77,7 +77,7 @@ class Collection(Followed[M]):
         typed: Any = self._typed(model_of(cls))
         return typed  # type: ignore[no-any-return]
 
-    async def check(self) -> AsyncIterator[Record[M]]:
+    def check(self) -> AsyncIterator[Record[M]]:
         """Those records that are no instance of the class, of a typed collection.
 
         Reading the ``data`` of one raises the :class:`InvalidData` that says why. Requests: as
@@ -85,9 +85,7 @@ class Collection(Followed[M]):
         """
         if not is_typed(self):
             raise TypeError(f"{self.uri} knows no class to check records against: see typed()")
-        async for record in self.records:
-            if not fits(record):
-                yield record
+        return (record async for record in self.records if not fits(record))
 
     @property
     def records(self) -> Records[M]:

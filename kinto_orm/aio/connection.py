@@ -16,7 +16,7 @@ from kinto_orm.aio.server import Server
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
 from kinto_orm.network.exchange import Timeout
-from kinto_orm.network.options import Hooks, Options, Overrides, checked_url
+from kinto_orm.network.options import Hooks, Options, Overrides, checked_url, url_or_default
 from kinto_orm.network.transport import Transport
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of
@@ -271,6 +271,11 @@ class Connection(Server):
         return await delete_each(
             place, buckets, if_exists=if_exists, ignore=ignore, progress=progress
         )
+
+
+def connect(server_url: str | None, auth: Any) -> Connection:
+    """A connection to ``server_url``, by default the environment's ``KINTO_SERVER``."""
+    return Connection(url_or_default(server_url), auth)
 
 
 def _reopened(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
+import ssl
 from collections.abc import Mapping
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
 from requests import PreparedRequest
@@ -39,8 +43,8 @@ class Pool(Endpoint):
         self.given = given
         self.max_connections = max_connections
         self._jar = CookieJar(_OnlyFrom(self.origin)) if given is None else given.cookies.jar
-        self._loop: object = None  # that the client's sockets belong to
-        self._client: httpx2.AsyncClient | None = given
+        # Sockets belong to the loop of events that they were opened in.
+        self._clients: WeakKeyDictionary[object, httpx2.AsyncClient] = WeakKeyDictionary()
 
     @property
     def headers(self) -> Mapping[str, str | bytes]:
@@ -62,31 +66,36 @@ class Pool(Endpoint):
         return None
 
     async def client(self) -> httpx2.AsyncClient:
-        """The client; another loop of events gets sockets of its own."""
+        """The client; each loop of events, such as those of several threads, has its own."""
         if self.given is not None:
             return self.given
         loop = running_loop()
-        if self._client is None or self._loop is not loop:
+        client = self._clients.get(loop)
+        if client is None:
             # In a thread: certificates are read, which takes a while.
             made = await anyio.to_thread.run_sync(self._new_client)
-            if self._client is None or self._loop is not loop:  # no other task was faster
-                self._client, self._loop = made, loop
-        return self._client
+            client = self._clients.setdefault(loop, made)  # another task may have been faster
+        return client
 
     def _new_client(self) -> httpx2.AsyncClient:
+        trusted = _trusted(*map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))
         number = self.max_connections
         limits = httpx2.Limits(
             max_connections=number, max_keepalive_connections=number, keepalive_expiry=IDLE
         )
-        return httpx2.AsyncClient(cookies=self._jar, limits=limits, timeout=None)
+        return httpx2.AsyncClient(cookies=self._jar, limits=limits, timeout=None, verify=trusted)
 
     async def close(self) -> None:
-        """Close every pooled socket, unless the client was given by the caller."""
-        client, loop = self._client, self._loop
-        if self.given is None and client is not None:
-            self._client = None
-            if loop is running_loop():  # those of a loop that has ended went with it
-                await client.aclose()
+        """Close the pooled sockets of this loop, unless the client was given by the caller."""
+        client = self._clients.pop(running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+
+@functools.cache
+def _trusted(*_: str | None) -> ssl.SSLContext:
+    """The certificates that are trusted, read once for what the environment says of them."""
+    return httpx2.create_ssl_context()
 
 
 class ClientAuth(AuthBase):

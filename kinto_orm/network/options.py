@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
@@ -150,6 +151,14 @@ class Overrides(TypedDict, total=False):
     dry_mode: bool
     page_size: int | None
     event_hooks: Hooks | None
+
+
+def url_or_default(server_url: str | None) -> str:
+    """The URL that is given, else that of the environment's ``KINTO_SERVER``."""
+    url = server_url or os.environ.get("KINTO_SERVER")
+    if not url:
+        raise TypeError("give a connection or a server_url, or set KINTO_SERVER in the environment")
+    return url
 
 
 def checked_url(server_url: Any) -> str:

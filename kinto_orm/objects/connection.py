@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -261,10 +260,9 @@ class Connection(Server):
 
 def connect(server_url: str | None, auth: Any) -> Connection:
     """A connection to ``server_url``, by default the environment's ``KINTO_SERVER``."""
-    server_url = server_url or os.environ.get("KINTO_SERVER")
-    if not server_url:
-        raise TypeError("give a connection or a server_url, or set KINTO_SERVER in the environment")
-    return Connection(server_url, auth)
+    from kinto_orm.network.options import url_or_default
+
+    return Connection(url_or_default(server_url), auth)
 
 
 def _reopened(

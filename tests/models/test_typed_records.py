@@ -19,6 +19,8 @@ import pytest
 from kinto_orm import Collection, Connection, InvalidData, MergeError, NotLoaded, Record
 from support.tasks import KINDS, Person, Task
 
+pytestmark = pytest.mark.both_faces
+
 DUE = datetime(2026, 12, 1, tzinfo=UTC)
 
 Log = Callable[..., AbstractContextManager[Any]]

@@ -20,6 +20,8 @@ from kinto_orm import BrowserOAuth, CapabilityMissing, Connection, KintoError, T
 from support.loopback import Answer, Loopback, Received, loopback
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 TOKEN = "t0ken/never+shown=="
 
 
@@ -151,6 +153,7 @@ def test_the_server_is_asked_without_credentials_where_its_providers_are(
     assert "authorization" not in first.headers
 
 
+@pytest.mark.blocking("threads; tests/aio/test_logging_in.py")
 def test_one_page_is_opened_for_sixteen_threads_and_for_all_that_share_the_login(
     openid_server: WatchedServer, browser: Browser
 ) -> None:
@@ -262,6 +265,7 @@ def test_nobody_logging_in_is_an_error_after_a_while_and_may_be_tried_again(
     assert opened[0] in caplog.text  # no browser could be opened: here is the address
 
 
+@pytest.mark.blocking("threads; tests/aio/test_logging_in.py")
 def test_threads_share_the_failure_of_the_page_that_they_waited_for(
     openid_server: WatchedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

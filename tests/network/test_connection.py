@@ -23,6 +23,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
+from requests.cookies import create_cookie
 
 from kinto_orm import (
     BearerTokenAuth,
@@ -42,6 +43,8 @@ from kinto_orm import (
 )
 from support.loopback import Answer, Loopback, Received, loopback
 from support.servers import SeenRequest, WatchedServer
+
+pytestmark = pytest.mark.both_faces
 
 Connect = Callable[..., Connection]
 Log = Callable[..., contextlib.AbstractContextManager[list[SeenRequest]]]
@@ -309,6 +312,7 @@ def test_any_auth_object_of_requests_signs_the_requests(wire: Loopback) -> None:
     assert wire.received[0].headers["authorization"] == "Signed GET /v1/buckets/b"
 
 
+@pytest.mark.blocking("it answers to answers; tests/aio/test_verbs.py")
 def test_an_auth_object_that_answers_a_challenge_works_too() -> None:
     def answer(request: Received) -> Answer:
         if "authorization" in request.headers:
@@ -538,6 +542,7 @@ class CountingAdapter(HTTPAdapter):
         super().close()
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_a_session_of_the_caller_is_used_and_left_open(wire: Loopback) -> None:
     with requests.Session() as session:
         adapter = CountingAdapter()
@@ -553,6 +558,7 @@ def test_a_session_of_the_caller_is_used_and_left_open(wire: Loopback) -> None:
 
 
 @pytest.mark.parametrize("password", ["pw", "pä€"])
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_the_credentials_of_a_session_are_used_where_none_are_given(
     wire: Loopback, password: str
 ) -> None:
@@ -564,6 +570,7 @@ def test_the_credentials_of_a_session_are_used_where_none_are_given(
     assert sent == [basic("alice", password), basic("bob", "pw")]
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_cookies_of_a_session_go_where_they_belong(wire: Loopback) -> None:
     with requests.Session() as session:
         session.cookies.set("ours", "1", domain="127.0.0.1")
@@ -673,9 +680,9 @@ def test_a_redirect_of_a_write_that_is_not_followed_is_an_error() -> None:
 def test_a_redirect_to_another_origin_is_a_transport_error_and_nothing_is_sent_there(
     status: int, to: str
 ) -> None:
-    with loopback(kinto_like) as other, requests.Session() as session:
-        # A cookie, unlike an origin, knows no ports.
-        session.cookies.set("session", SECRET, domain="127.0.0.1")
+    # Unlike an origin, it knows no ports.
+    cookie = create_cookie("session", SECRET, domain="127.0.0.1")
+    with loopback(kinto_like) as other:
 
         def answer(request: Received) -> Answer:
             host = other.origin.removeprefix("http://")
@@ -685,10 +692,11 @@ def test_a_redirect_to_another_origin_is_a_transport_error_and_nothing_is_sent_t
 
         with (
             loopback(answer) as wire,
-            Connection(wire.url, ("alice", SECRET), session=session) as kinto,
-            pytest.raises(TransportError, match="origin") as caught,
+            Connection(wire.url, ("alice", SECRET)) as kinto,
         ):
-            kinto.bucket("b").refresh()
+            kinto._driver.transport.pool.cookies.set_cookie(cookie)
+            with pytest.raises(TransportError, match="origin") as caught:
+                kinto.bucket("b").refresh()
         assert len(wire.received) == 1
         assert other.received == []
         assert SECRET not in everything_said_by(caught.value)
@@ -759,6 +767,7 @@ def sockets_to(server: WatchedServer) -> list[socket.socket]:
 @pytest.mark.parametrize(
     "close", [Connection.close, lambda kinto: kinto.__exit__(None, None, None)]
 )
+@pytest.mark.blocking("threads; tests/aio/test_cancelling.py")
 def test_a_closed_connection_leaves_no_socket_open(close: Callable[[Connection], None]) -> None:
     with WatchedServer() as server:
         kinto = server.connect("alice")
@@ -939,7 +948,8 @@ def test_a_bucket_without_a_connection_takes_the_server_of_the_environment(
 ) -> None:
     server.flush()
     monkeypatch.setenv("KINTO_SERVER", server.url)
-    bucket = Bucket("b", auth=server.create_account("alice"), create=True)
+    bucket = Bucket("b", auth=server.create_account("alice"), data={})
+    bucket.save()
     assert bucket.connection.server_url == server.url
     assert bucket.permissions.write == ["account:alice"]
     bucket.connection.close()

@@ -19,6 +19,8 @@ from support.faults import fail, header
 from support.loopback import listening
 from support.worlds import SECRET, World
 
+pytestmark = pytest.mark.both_faces
+
 #: Seconds; what is slower than the machine on a bad day.
 DEADLINE, PATIENCE = 1.0, 3.0
 

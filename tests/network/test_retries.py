@@ -28,6 +28,8 @@ from support.loopback import Answer, Received, loopback
 from support.servers import WatchedServer
 from support.worlds import Connect
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture
 def proxied(any_server: WatchedServer) -> WatchedServer:

@@ -32,6 +32,8 @@ from support.faults import FaultProxy
 from support.loopback import listening
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 
 def refused_once(world: World, meanwhile: Callable[[], Any] = lambda: None) -> Any:
     """Refuse the next attempt, and return options with which others write before the one after."""
@@ -266,6 +268,7 @@ def over_tls(
 @pytest.mark.parametrize(
     "serve", [lambda client: client.recv(10000), lambda client: threading.Event().wait(2)]
 )
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_what_fails_after_tls_was_negotiated_may_have_been_sent(
     certificate: Path, serve: Callable[[socket.socket], Any]
 ) -> None:
@@ -275,6 +278,7 @@ def test_what_fails_after_tls_was_negotiated_may_have_been_sent(
         assert failure(f"https://127.0.0.1:{port}/v1", session=session).sent
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_nothing_is_sent_through_a_proxy_that_is_not_there_or_refuses() -> None:
     with listening() as port:
         pass
@@ -306,6 +310,7 @@ def repeating(proxy: FaultProxy, world: World, **options: Any) -> Iterator[Conne
             yield kinto
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_a_reply_that_a_session_lost_and_asked_for_again_is_a_lost_reply(world: World) -> None:
     with repeating(world.proxy, world, total=3) as kinto:
         world.lose("drop_after")
@@ -313,6 +318,7 @@ def test_a_reply_that_a_session_lost_and_asked_for_again_is_a_lost_reply(world: 
     assert world.agrees(made)
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_the_last_attempt_of_a_session_does_not_tell_of_those_before(world: World) -> None:
     record = world.todo.create_record({"n": 1})
     with repeating(world.proxy, world, total=3) as kinto:
@@ -324,6 +330,7 @@ def test_the_last_attempt_of_a_session_does_not_tell_of_those_before(world: Worl
         world.proxy.listen()
 
 
+@pytest.mark.blocking("a session of requests; tests/aio/test_clients.py has a client")
 def test_a_session_that_was_refused_and_tried_again_has_lost_no_reply(world: World) -> None:
     def serve(*_: object) -> None:
         world.other.create_record({"n": 1}, id="r")

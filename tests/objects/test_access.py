@@ -9,6 +9,8 @@ import pytest
 from kinto_orm import CapabilityMissing, Connection, PermissionEntry
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 

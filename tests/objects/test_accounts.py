@@ -27,6 +27,8 @@ from kinto_orm import (
 from kinto_orm.testing import LocalServer
 from support.faults import losing_one_reply
 
+pytestmark = pytest.mark.both_faces
+
 SECRET = "correct horse"
 
 

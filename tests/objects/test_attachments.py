@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import os
@@ -36,6 +37,8 @@ from kinto_orm.protocol.messages import Request
 from kinto_orm.testing import LocalServer
 from support.faults import FaultProxy
 from support.servers import SeenRequest, WatchedServer
+
+pytestmark = pytest.mark.both_faces
 
 CONTENT = b"one,two\r\n" * 40_000  # more than one chunk, and more than a proxy reads at a time
 
@@ -184,7 +187,7 @@ def test_what_is_wrong_is_found_before_anything_is_sent(
 ) -> None:
     record = files.record("r").attach(b"before")
     with server.log() as log, pytest.raises(error):
-        record.attach(**{"content": b"x", **arguments})
+        record.attach(**{"content": b"x", **copy.deepcopy(arguments)})
     assert log == []
     assert record.attachment is not None
     assert record.attachment.read() == b"before"

@@ -36,6 +36,8 @@ from kinto_orm.testing import LocalServer
 from support.loopback import Answer, Received, loopback
 from support.signing import Press, new_key, press
 
+pytestmark = pytest.mark.both_faces
+
 # -- what a changeset holds
 
 
@@ -140,11 +142,16 @@ def public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 @pytest.fixture(
     scope="module", params=[ec.SECP384R1(), ec.SECP256R1()], ids=lambda curve: curve.name
 )
-def local(
+def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Press]:
     with press(tmp_path_factory.mktemp("signer"), new_key(request.param)) as running:
         yield running
+
+
+@pytest.fixture
+def local(running: Press) -> Press:
+    return running.anew()
 
 
 def test_what_the_server_signed_is_verified(local: Press) -> None:
@@ -420,15 +427,22 @@ def web(host: Web, chain: Chain) -> Web:
 
 
 @pytest.fixture(scope="module")
-def certified(
+def certifying(
     chain: Chain, host: Web, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Changeset]:
+) -> Iterator[Press]:
     settings = {
         "kinto.signer.signer_backend": "support.x5u_signer",
         "kinto.signer.ecdsa.x5u": host.url,
     }
     with press(tmp_path_factory.mktemp("signer"), chain.key, settings) as running:
-        yield running.publish({"title": "News"})
+        running.publish({"title": "News"})
+        yield running
+
+
+@pytest.fixture
+def certified(certifying: Press) -> Iterator[Changeset]:
+    with certifying.server.connect() as kinto:
+        yield kinto.bucket("destination").collection("articles").changeset()
 
 
 def test_the_chain_is_fetched_from_where_the_signature_says(

@@ -9,6 +9,8 @@ import pytest
 from kinto_orm import CapabilityMissing, Connection, Unauthorized
 from kinto_orm.testing import LocalServer
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture
 def real(kinto: Connection) -> str:

@@ -21,6 +21,8 @@ from kinto_orm import (
     ValidationError,
 )
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture
 def bucket(kinto: Connection) -> Bucket:

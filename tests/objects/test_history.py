@@ -19,6 +19,8 @@ from kinto_orm import (
 )
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 

@@ -39,6 +39,8 @@ from kinto_orm.testing import DEFAULT_PASSWORD
 from support.loopback import Answer, Received, loopback
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 

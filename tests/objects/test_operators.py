@@ -18,6 +18,8 @@ from kinto_orm import (
 from kinto_orm.testing import LocalServer
 from support.loopback import Answer, loopback
 
+pytestmark = pytest.mark.both_faces
+
 
 def test_a_flush_empties_the_server(kinto: Connection, server_log: Any) -> None:
     kinto.create_bucket("b").create_collection("c").create_record({})

@@ -19,13 +19,21 @@ from support.loopback import Answer, loopback
 from support.readers import MONITOR, Reader, reader
 from support.signing import Press, new_key, press
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Press, Reader]]:
-    with press(tmp_path_factory.mktemp("signer"), new_key()) as local:
-        local.publish({"id": "kept", "n": 1}, {"id": "changed", "n": 1}, {"id": "gone", "n": 1})
-        with reader(local.published.connection.server_url) as running:
-            yield local, running
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Press]:
+    with press(tmp_path_factory.mktemp("signer"), new_key()) as running:
+        yield running
+
+
+@pytest.fixture
+def world(running: Press) -> Iterator[tuple[Press, Reader]]:
+    local = running.anew()
+    local.publish({"id": "kept", "n": 1}, {"id": "changed", "n": 1}, {"id": "gone", "n": 1})
+    with reader(local.published.connection.server_url) as read:
+        yield local, read
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ from kinto_orm import (
 from kinto_orm.testing import LocalServer
 from support.faults import losing_one_reply
 
+pytestmark = pytest.mark.both_faces
+
 
 @attrs.frozen
 class Desk:

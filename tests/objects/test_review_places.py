@@ -11,6 +11,8 @@ from kinto_orm import CapabilityMissing, Connection
 from kinto_orm.testing import LocalServer
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 
 def test_source_preview_and_destination_are_known_from_any_of_them(kinto: Connection) -> None:
     source = kinto.create_bucket("source").create_collection("c")
@@ -26,6 +28,7 @@ def test_source_preview_and_destination_are_known_from_any_of_them(kinto: Connec
         _ = kinto.bucket("b").collection("c").review.source
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_it_is_waited_until_a_review_is_there(pg_server: WatchedServer) -> None:
     pg_server.flush()
     ann = pg_server.connect("ann")

@@ -21,6 +21,8 @@ from kinto_orm import (
     Violation,
 )
 
+pytestmark = pytest.mark.both_faces
+
 SCHEMA = {
     "type": "object",
     "properties": {

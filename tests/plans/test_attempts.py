@@ -11,6 +11,8 @@ import pytest
 from kinto_orm import BasicPatch, BatchError, Collection, Conflict, Record, TransportError
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture
 def todo(world: World) -> Collection:

@@ -40,6 +40,8 @@ from kinto_orm import (
 )
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 Log = list[SeenRequest]
 
@@ -1004,6 +1006,7 @@ def test_who_may_write_but_not_create_finds_what_exists_in_a_block(
     assert [record.data.n for record in found] == [1, 1]
 
 
+@pytest.mark.blocking("create=True would make a request")
 def test_a_bucket_can_be_opened_in_a_block(kinto: Connection) -> None:
     kinto.create_bucket("there", {"a": 1})
     with kinto.batch():
@@ -1281,6 +1284,7 @@ def test_the_block_of_one_connection_does_not_hold_back_another(
     assert sent(log) == [[("PUT", f"{todo.uri}/records/mine")]]
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_other_threads_do_not_join_a_block(todo: Collection) -> None:
     seen = []
 
@@ -1300,6 +1304,7 @@ def test_other_threads_do_not_join_a_block(todo: Collection) -> None:
     assert set(stored(todo)) == {"elsewhere", "in-a-block", "mine"}
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_other_tasks_and_their_threads_do_not_join_a_block(todo: Collection) -> None:
     async def make(id: str) -> None:
         todo.create_record({}, id=id)
@@ -1317,6 +1322,7 @@ def test_other_tasks_and_their_threads_do_not_join_a_block(todo: Collection) -> 
     assert {"mine", "awaited"} < set(stored(todo))
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_tasks_have_blocks_of_their_own(todo: Collection, server_log: Any) -> None:
     async def make(name: str) -> None:
         with todo.batch():
@@ -1332,6 +1338,7 @@ def test_tasks_have_blocks_of_their_own(todo: Collection, server_log: Any) -> No
     assert [{path[-2] for _, path in parts} for parts in sent(log)] == [{"a"}, {"b"}]
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_an_object_cannot_be_in_two_open_batches(todo: Collection) -> None:
     one, two = filled(todo, 2)
     refused = []

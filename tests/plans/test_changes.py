@@ -17,6 +17,8 @@ from kinto_orm import BadRequest, Collection, Connection, NotLoaded, Record, Tom
 from kinto_orm.plans.feeds import SETTLING, Progress
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 

@@ -30,6 +30,8 @@ from kinto_orm.state.changes import NOTHING
 from kinto_orm.state.comparison import same
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 ALICE, BOB, CAROL = "account:alice", "account:bob", "account:carol"
 POLICIES = ["merge", "mine", "theirs"]
 

@@ -23,6 +23,8 @@ from kinto_orm import (
 from kinto_orm.protocol.messages import Request
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture(scope="module")
 def other_server() -> Iterator[WatchedServer]:

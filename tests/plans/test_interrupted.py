@@ -20,6 +20,8 @@ from kinto_orm import (
 )
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 
 def edited(world: World, kinto: Connection) -> Record:
     """A record with an edit, which somebody else has changed since."""

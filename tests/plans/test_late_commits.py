@@ -22,6 +22,8 @@ import pytest
 from kinto_orm import Collection, Connection, Record, Tombstone
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 #: Seconds that writers write beside a feed.
 SECONDS = float(os.environ.get("KINTO_ORM_TEST_SECONDS", "4"))
 
@@ -350,6 +352,7 @@ class Writers:
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["kept", "stored"])
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_a_loop_of_feeds_beside_writers_misses_nothing(
     todo: Collection, pg_server: WatchedServer, stored: bool
 ) -> None:
@@ -381,6 +384,7 @@ def test_a_loop_of_feeds_beside_writers_misses_nothing(
         assert given <= len(there) + 2 * edited + len(gone)
 
 
+@pytest.mark.blocking("threads; tests/aio has tasks")
 def test_plans_repeated_beside_writers_end_with_the_same(
     todo: Collection, pg_server: WatchedServer
 ) -> None:

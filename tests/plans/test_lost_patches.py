@@ -10,6 +10,8 @@ from kinto_orm import BasicPatch, Conflict, ConnectionFailed, JSONPatch, MergePa
 from kinto_orm.state.json_patch import applied, merged
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 PATCHES: list[Any] = [
     BasicPatch({"title": "y", "n": None}),
     BasicPatch({"title": "y"}, {"read": ["account:bob"]}),

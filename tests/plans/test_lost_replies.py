@@ -20,6 +20,8 @@ from kinto_orm import (
 )
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 LOST = ["drop_after", "truncate", "garbage", "not_http", "wrong_length"]
 
 

@@ -30,6 +30,8 @@ from support.faults import FaultProxy
 from support.faults import fail as faulty
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 
@@ -405,6 +407,7 @@ def test_iterating_dicts_holds_one_page(todo: Collection, server: WatchedServer)
 # Reading ahead
 
 
+@pytest.mark.blocking("the loop stands still while the test waits; tests/aio/test_verbs.py")
 def test_the_next_page_is_asked_for_while_the_one_before_is_used(todo: Collection) -> None:
     fill(todo, 12)
     asked: list[object] = []
@@ -448,6 +451,7 @@ def test_nothing_is_left_running_when_a_loop_is_left(todo: Collection) -> None:
 
 
 @pytest.mark.parametrize("fault", ["delay", "503"])
+@pytest.mark.blocking("the loop stands still while the test waits; tests/aio/test_verbs.py")
 def test_leaving_a_loop_does_not_wait_for_the_page_ahead_and_its_retries(
     todo: Collection, server: WatchedServer, fault: str
 ) -> None:

@@ -21,6 +21,8 @@ from kinto_orm import (
 )
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 Row = dict[str, Any]
 

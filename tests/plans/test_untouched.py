@@ -25,6 +25,8 @@ from kinto_orm import (
 from kinto_orm.plans.conflicts import MAX_CONFLICTS
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 BOB, CAROL, DAVE, EVE = (f"account:{name}" for name in ["bob", "carol", "dave", "eve"])
 
 #: Numbers that are written in another way, or drop digits, when they are stored.

@@ -13,6 +13,8 @@ from kinto_orm import BatchError, Collection, Connection
 from support.faults import FaultProxy, fail
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 
 @pytest.fixture
 def todo(any_server: WatchedServer) -> Iterator[Collection]:
@@ -272,6 +274,7 @@ def test_an_update_whose_reply_is_lost_is_made_once_and_counted(
 # What is left of a loop
 
 
+@pytest.mark.blocking("threads; tests/aio/test_verbs.py")
 def test_a_page_that_nobody_waits_for_any_more_is_not_asked_for_again(
     server: WatchedServer, todo_in_memory: Collection
 ) -> None:

@@ -60,6 +60,8 @@ from kinto_orm.state.changes import NOTHING
 from kinto_orm.testing import DEFAULT_PASSWORD
 from support.servers import WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 
@@ -143,7 +145,7 @@ def test_an_id_that_the_server_would_refuse_is_refused_before_anything_is_sent(
         lambda: kinto.buckets[bad],
         lambda: kinto.buckets.get(bad),
         lambda: Bucket(bad, connection=kinto),
-        lambda: Bucket(bad, connection=kinto, create=True),
+        lambda: Bucket(bad, connection=kinto, data={}),
         lambda: bucket.collection(bad),
         lambda: bucket.get_collection(bad),
         lambda: bucket.create_collection(bad),
@@ -171,6 +173,14 @@ def test_an_id_that_the_server_would_refuse_is_refused_before_anything_is_sent(
                 refuse()
     # What is deleted in a batch may ask the server how many requests it takes in one.
     assert [request.method for request in log if request.path != "/v1/"] == []
+
+
+@pytest.mark.blocking("create=True would make a request")
+def test_a_bucket_with_a_bad_id_is_not_created(server: WatchedServer, kinto: Connection) -> None:
+    for bad in BAD_IDS:
+        with server.log() as log, pytest.raises(InvalidId):
+            Bucket(bad, connection=kinto, create=True)
+        assert log == []
 
 
 @pytest.mark.parametrize("bad", BAD_IDS, ids=ascii)
@@ -735,9 +745,15 @@ def test_a_connection_that_is_reset_is_an_error_of_this_library(answer: bytes) -
     ],
     ids=repr,
 )
-def test_headers_that_make_no_sense_do_no_harm_to_an_answer_that_does(head: bytes) -> None:
+def test_headers_that_make_no_sense_do_no_harm_to_an_answer_that_does(
+    head: bytes, face: str
+) -> None:
     with record_behind(http(ROW, OK + head)) as record:
-        assert record.data.title == "a"
+        if face == "awaited" and b"\xe9" in head:  # httpx2 takes no such name for a header
+            with pytest.raises(ConnectionFailed, match="illegal header"):
+                record.refresh()
+        else:
+            assert record.data.title == "a"
 
 
 @pytest.mark.parametrize("header", [b"Retry-After", b"Backoff"])

@@ -21,12 +21,15 @@ from kinto_orm import (
     Record,
     TransportError,
 )
+from kinto_orm.aio import leaf as awaited_leaf
 from kinto_orm.network import exchange, leaf
 from kinto_orm.network.browser_login import _token
 from kinto_orm.protocol.ids import quoted
 from support.faults import FaultProxy
 from support.loopback import Answer, Received, loopback
 from support.servers import WatchedServer
+
+pytestmark = pytest.mark.both_faces
 
 NOW = 1795228850605
 
@@ -267,7 +270,8 @@ def test_a_body_longer_than_all_memory_is_an_error_of_this_library(talk: Talk, l
 def test_a_body_without_an_end_is_an_error_of_this_library(
     server: WatchedServer, monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:
-    monkeypatch.setattr(leaf, "MAX_ANSWER", 1 << 16)
+    for one in (leaf, awaited_leaf):
+        monkeypatch.setattr(one, "MAX_ANSWER", 1 << 16)
     monkeypatch.setattr(exchange, "MAX_ANSWER", 1 << 16)
     body = b"[" + b" " * (1 << 20)
     if head:

@@ -26,6 +26,8 @@ from kinto_orm import (
 )
 from support.servers import SeenRequest, WatchedServer
 
+pytestmark = pytest.mark.both_faces
+
 Connect = Callable[..., Connection]
 
 ALICE, BOB, CY = "account:alice", "account:bob", "account:cy"
@@ -339,6 +341,7 @@ def test_members_of_a_group_may_do_what_the_group_may(record: Record, bob: Conne
     assert bob.bucket("b").collection("todo").get_record("r").data.title == "a"
 
 
+@pytest.mark.blocking("awaited, the id is asked for first; tests/aio/test_verbs.py")
 def test_a_group_of_the_default_bucket_stands_for_a_uri_that_means_the_same_to_all(
     kinto: Connection, bob: Connection
 ) -> None:

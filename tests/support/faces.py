@@ -17,6 +17,7 @@ import pkgutil
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from types import ModuleType
 from typing import Any
 
@@ -33,8 +34,10 @@ from kinto_orm.aio.driver import Driver
 from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.pool import Pool
 from kinto_orm.aio.resource import Resource
+from kinto_orm.drivers import sync as blocking
 from kinto_orm.plans import reads
 from kinto_orm.plans.effects import Ask
+from kinto_orm.testing import LocalServer
 
 __all__ = ["awaited"]
 
@@ -87,6 +90,7 @@ class _Loop:
     async def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function of the test's from the loop; it may wait in turn."""
         one = greenlet(function)
+        one.gr_context = copy_context()  # a deadline holds in there, too
         job = one.switch(*args)
         while not one.dead:
             try:
@@ -108,9 +112,9 @@ def _twins() -> Iterator[tuple[type, type]]:
         with contextlib.suppress(ImportError):
             other = importlib.import_module(f"kinto_orm.objects.{found.name}")
             for name, cls in vars(other).items():
-                if isinstance(cls, type) and isinstance(getattr(one, name, None), type):
-                    if getattr(one, name) is not cls:
-                        yield cls, getattr(one, name)
+                twin = getattr(one, name, None)
+                if isinstance(cls, type) and isinstance(twin, type) and twin is not cls:
+                    yield cls, twin
 
 
 TWINS = dict(_twins())
@@ -122,9 +126,9 @@ def _outward() -> list[type]:
     found: dict[type, None] = {}
     for one in pkgutil.iter_modules(kinto_orm.aio.__path__):
         for cls in vars(importlib.import_module(f"kinto_orm.aio.{one.name}")).values():
-            if isinstance(cls, type) and cls.__module__.startswith("kinto_orm.aio"):
-                if not cls.__module__.startswith(inside):
-                    found[cls] = None
+            where = cls.__module__ if isinstance(cls, type) else ""
+            if where.startswith("kinto_orm.aio") and not where.startswith(inside):
+                found[cls] = None
     return list(found)
 
 
@@ -159,7 +163,7 @@ def _call_without_await(loop: _Loop, patch: pytest.MonkeyPatch) -> None:
                 continue
             if isinstance(member, property) and _is_asked(member.fget):
                 patch.setattr(cls, name, property(_waiting(loop, member.fget)))
-            elif inspect.isasyncgenfunction(member):
+            elif _gives_a_generator(member):
                 patch.setattr(cls, name, _iterating(loop, member))
             elif inspect.iscoroutinefunction(member) or _is_asked(member):
                 patch.setattr(cls, name, _waiting(loop, member))
@@ -195,12 +199,35 @@ def _call_without_await(loop: _Loop, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Driver, "_carry_out", carried_out)
     patch.setattr(sync, "_pull", pull)
     patch.setattr(Pool, "__init__", _kept(loop, Pool.__init__))
+    for name in ("run", "run_long"):
+        patch.setattr(blocking.Driver, name, _mistaken)
+    patch.setattr(LocalServer, "connect", _forgotten(LocalServer.connect))
+
+
+def _mistaken(driver: Any, *args: Any) -> None:
+    raise AssertionError("a connection of the other face was used: it is older than this test")
+
+
+def _forgotten(connect: Any) -> Any:
+    """Make a connection that the loop closes, and not the server when it stops."""
+
+    def connected(self: LocalServer, *args: Any, **named: Any) -> Any:
+        connection = connect(self, *args, **named)
+        self._require_running().connections.pop(id(connection))
+        return connection
+
+    return connected
 
 
 def _is_asked(function: Any) -> bool:
     """Whether what it returns is awaited, though it is no coroutine function."""
     told = getattr(function, "__annotations__", {}).get("return", "")
     return isinstance(told, str) and told.startswith("Asked[")
+
+
+def _gives_a_generator(function: Any) -> bool:
+    """Whether it makes something to iterate over that is not the library's own."""
+    return inspect.isfunction(function) and function.__name__ == "check"
 
 
 def _waiting(loop: _Loop, function: Any, inside: Any = None) -> Any:

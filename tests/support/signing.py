@@ -32,6 +32,19 @@ class Press:
     articles: Collection
     published: Collection
     key: ec.EllipticCurvePrivateKey
+    server: LocalServer
+
+    @classmethod
+    def on(cls, server: LocalServer, key: ec.EllipticCurvePrivateKey) -> Press:
+        """A press that has published nothing yet, on the server, which it empties."""
+        server.flush()
+        articles = server.connect("ann").create_bucket("source").create_collection("articles")
+        published = server.connect().bucket("destination").collection("articles")
+        return cls(articles, published, key, server)
+
+    def anew(self) -> Press:
+        """Another one on the same server, over connections of its own."""
+        return self.on(self.server, self.key)
 
     def publish(self, *data: dict[str, Any]) -> Changeset:
         for one in data:
@@ -52,6 +65,4 @@ def press(
         "kinto.signer.group_check_enabled": "false",
     }
     with LocalServer({**defaults, **(settings or {})}) as server:
-        articles = server.connect("ann").create_bucket("source").create_collection("articles")
-        reader = server.connect()
-        yield Press(articles, reader.bucket("destination").collection("articles"), key)
+        yield Press.on(server, key)

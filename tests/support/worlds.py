@@ -32,7 +32,8 @@ def sleepless(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         slept.append(seconds)
 
     monkeypatch.setattr(sync, "time", SimpleNamespace(sleep=slept.append))
-    monkeypatch.setattr(driver, "anyio", SimpleNamespace(**{**vars(anyio), "sleep": sleep}))
+    others = {"Lock": anyio.Lock, "get_current_task": anyio.get_current_task}
+    monkeypatch.setattr(driver, "anyio", SimpleNamespace(sleep=sleep, **others))
     return slept
 
 
