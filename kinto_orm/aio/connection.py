@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
 import anyio
@@ -175,19 +175,13 @@ class Connection(Server):
         def __exit__(self, *_: object) -> NoReturn:
             raise TypeError("a connection of kinto_orm.aio is closed with await: async with")
 
-    @contextlib.contextmanager
-    def dry_run(self) -> Iterator[Plan]:
+    def dry_run(self) -> DryRun:
         """A block whose reads are made and whose writes are collected in a :class:`Plan`.
 
         Nothing is sent, and objects stay unsaved. It holds in this thread or task, for this
         connection and those made of it with :meth:`with_options`.
         """
-        plan = Plan()
-        enter(self._driver.transport.pool, plan)
-        try:
-            yield plan
-        finally:
-            leave(plan)
+        return DryRun(self._driver.transport.pool)
 
     # -- batches
 
@@ -271,6 +265,31 @@ class Connection(Server):
         return await delete_each(
             place, buckets, if_exists=if_exists, ignore=ignore, progress=progress
         )
+
+
+class DryRun(contextlib.AbstractContextManager[Plan]):
+    """``with kinto.dry_run() as plan:``, where nothing has to be awaited."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._plans: list[Plan] = []
+
+    def __enter__(self) -> Plan:
+        plan = Plan()
+        self._plans.append(plan)
+        enter(self._pool, plan)
+        return plan
+
+    def __exit__(self, *_: object) -> None:
+        leave(self._plans.pop())
+
+    if not TYPE_CHECKING:
+
+        def __aenter__(self) -> NoReturn:
+            raise TypeError("a dry run sends nothing when it ends: with kinto.dry_run()")
+
+        def __aexit__(self, *_: object) -> NoReturn:
+            raise TypeError("a dry run sends nothing when it ends: with kinto.dry_run()")
 
 
 def connect(server_url: str | None, auth: Any) -> Connection:

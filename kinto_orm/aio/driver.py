@@ -51,6 +51,8 @@ class Driver(BaseDriver[Pool]):
     Whoever is cancelled learns of it where the plan waits: it can leave in order what it holds.
     """
 
+    awaited = True
+
     def __init__(self, transport: Transport[Pool], server: Server) -> None:
         super().__init__(transport, server)
         self._leaf = Leaf(transport.pool)

@@ -39,6 +39,12 @@ class Pool(Endpoint):
     def __init__(
         self, server_url: str, given: httpx2.AsyncClient | None, max_connections: int
     ) -> None:
+        if given is not None and not isinstance(given, httpx2.AsyncClient):
+            raise TypeError(f"client is an httpx2.AsyncClient, not a {type(given).__name__}")
+        if isinstance(max_connections, bool) or not isinstance(max_connections, int):
+            raise TypeError(f"max_connections is a number, not a {type(max_connections).__name__}")
+        if max_connections < 1:
+            raise ValueError(f"max_connections is at least 1, not {max_connections}")
         super().__init__(server_url)
         self.given = given
         self.max_connections = max_connections

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -66,7 +66,16 @@ def _spawned(run: Callable[[], Any]) -> object:
         return trio.lowlevel.spawn_system_task(run, context=copy_context())
 
 
-class _Reading(Generic[S, T]):
+class _Awaited:
+    """An iterator that is awaited, and says so to who does not."""
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError("this is read with requests: write async for")
+
+
+class _Reading(_Awaited, Generic[S, T]):
     """One pass over a paginator; holds at most two pages, and at most one task.
 
     No generator: whoever leaves a loop drops it, and with it the task, without waiting.
@@ -171,7 +180,7 @@ class _InTurn(_Reading[T, T], AsyncIterator[T]):
             self._items = iter(self._paginator.items(page))
 
 
-class Mapped(AsyncIterator[T]):
+class Mapped(_Awaited, AsyncIterator[T]):
     """What a function makes of the items of another iterator."""
 
     def __init__(self, items: AsyncIterator[S], function: Callable[[S], T]) -> None:

@@ -22,6 +22,9 @@ E = TypeVar("E", bound=Endpoint)
 class BaseDriver(Generic[E]):
     """One connection's way to run plans, whether it blocks or is awaited."""
 
+    #: Whether its connection is one of ``kinto_orm.aio``.
+    awaited = False
+
     #: What collects the writes of this connection instead of sending them, if anything does.
     plan: Plan | None = None
 

@@ -13,6 +13,7 @@ from kinto_orm.manifest import checking, dumping, reading
 from kinto_orm.manifest.checking import Fault
 from kinto_orm.manifest.writing import as_json, as_yaml
 from kinto_orm.shown import Shown
+from kinto_orm.state.identity import is_awaited
 
 if TYPE_CHECKING:
     from kinto_orm.manifest.applying import ManifestPlan
@@ -172,6 +173,7 @@ class Manifest(Shown):
         for the records of each collection one list and as many batches. Raises
         :class:`BatchError` for buckets that are not there.
         """
+        _refuse_awaited(connection)
         if isinstance(buckets, str):
             raise TypeError(f"buckets is a list of ids, such as [{buckets!r}]")
         folder = None if attachments is None else Path(attachments)
@@ -200,6 +202,12 @@ class Manifest(Shown):
         """
         from kinto_orm.manifest.applying import ManifestPlan
 
+        _refuse_awaited(connection)
         self._refuse_faults()
         folder = self.attachments if attachments is None else Path(attachments)
         return ManifestPlan(connection, self.buckets, folder, delete=delete)
+
+
+def _refuse_awaited(connection: Connection) -> None:
+    if is_awaited(connection):
+        raise TypeError("a manifest takes a connection of kinto_orm, not one of kinto_orm.aio")

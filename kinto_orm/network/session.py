@@ -31,6 +31,8 @@ class Pool(Endpoint):
     def __init__(
         self, server_url: str, given: requests.Session | None, *, travelled: bool = False
     ) -> None:
+        if given is not None and not isinstance(given, requests.Session):
+            raise TypeError(f"session is a requests.Session, not a {type(given).__name__}")
         super().__init__(server_url)
         self.given = given
         self._owned = given is None or travelled

@@ -11,6 +11,7 @@ from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.effects import Verb
 from kinto_orm.state.document import Document
+from kinto_orm.state.identity import is_awaited
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,6 +41,12 @@ class Resource(Document):
     @property
     def connection(self) -> Connection:
         return self._connection
+
+    def _start(self, id: str | None, parent: Any, connection: Any, *content: Any) -> None:
+        if is_awaited(connection):
+            name = type(self).__name__
+            raise TypeError(f"{connection!r} is awaited: write kinto_orm.aio.{name}")
+        super()._start(id, parent, connection, *content)
 
     # -- verbs
 

@@ -38,6 +38,11 @@ class Copy(Sync):
 
     def __init__(self, source: Any, destination: Any, extent: Extent) -> None:
         if type(source) is not type(destination):
+            if getattr(destination, "kind", None) == source.kind:
+                raise TypeError(
+                    f"{source!r} and {destination!r} are of two faces: both are of kinto_orm, or "
+                    "both of kinto_orm.aio"
+                )
             raise TypeError(
                 f"a {source.kind.name} is copied to another one, not to {destination!r}"
             )

@@ -103,3 +103,11 @@ class Ancestor(Generic[T]):
 def parent_of(one: Identity) -> Any:
     """The object around this one, or ``None`` for a bucket."""
     return one._parent
+
+
+def is_awaited(connection: Any) -> bool:
+    """Whether a connection, which this has to be, is one of ``kinto_orm.aio``."""
+    driver = getattr(connection, "_driver", None)
+    if driver is None:
+        raise TypeError(f"connection is a Connection, not a {type(connection).__name__}")
+    return getattr(driver, "awaited", False) is True

@@ -122,6 +122,43 @@ def callback_of(page: str) -> str:
     return parse_qs(urlsplit(page).query)["callback"][0]
 
 
+@pytest.mark.blocking("it is awaited as it is written")
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_one_page_is_opened_for_sixteen_tasks(
+    openid_server: WatchedServer, browser: Browser, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    async def main(auth: BrowserOAuth, ask: Callable[[Any], Any]) -> list[Any]:
+        found: list[Any] = []
+
+        async def note(kinto: Any) -> None:
+            found.append(await ask(kinto))
+
+        async with (
+            kinto_orm.aio.Connection(openid_server.url, auth) as kinto,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(16):
+                tasks.start_soon(note, kinto)
+        return found
+
+    async def exists(kinto: Any) -> Any:
+        return await kinto.bucket("default").exists()
+
+    async def failure(kinto: Any) -> str:
+        with pytest.raises(TransportError) as caught:
+            await kinto.bucket("b").refresh()
+        return str(caught.value)
+
+    assert anyio.run(main, BrowserOAuth(), exists, backend=backend) == [True] * 16
+    assert len(browser.opened) == 1
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda page: opened.append(page) or True)
+    told = anyio.run(main, BrowserOAuth(timeout=0.5), failure, backend=backend)
+    assert len(told) == 16
+    assert len(set(told)) == 1
+    assert len(opened) == 1
+
+
 @pytest.mark.parametrize("provider", [None, "friendly"])
 def test_the_first_request_opens_the_browser_and_the_token_signs_all(
     openid_server: WatchedServer, browser: Browser, provider: str | None
@@ -153,7 +190,7 @@ def test_the_server_is_asked_without_credentials_where_its_providers_are(
     assert "authorization" not in first.headers
 
 
-@pytest.mark.blocking("threads; tests/aio/test_logging_in.py")
+@pytest.mark.blocking("threads; the next test has tasks")
 def test_one_page_is_opened_for_sixteen_threads_and_for_all_that_share_the_login(
     openid_server: WatchedServer, browser: Browser
 ) -> None:
@@ -265,7 +302,7 @@ def test_nobody_logging_in_is_an_error_after_a_while_and_may_be_tried_again(
     assert opened[0] in caplog.text  # no browser could be opened: here is the address
 
 
-@pytest.mark.blocking("threads; tests/aio/test_logging_in.py")
+@pytest.mark.blocking("threads; the next test has tasks")
 def test_threads_share_the_failure_of_the_page_that_they_waited_for(
     openid_server: WatchedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

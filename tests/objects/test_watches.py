@@ -18,8 +18,6 @@ from support.faults import FaultProxy, fail
 from support.readers import reader
 from support.servers import WatchedServer
 
-pytestmark = pytest.mark.both_faces
-
 
 @pytest.fixture
 def todo(any_server: WatchedServer) -> Collection:
