@@ -175,7 +175,7 @@ class Connection(Server):
         def __exit__(self, *_: object) -> NoReturn:
             raise TypeError("a connection of kinto_orm.aio is closed with await: async with")
 
-    def dry_run(self) -> DryRun:
+    def dry_run(self) -> contextlib.AbstractContextManager[Plan]:
         """A block whose reads are made and whose writes are collected in a :class:`Plan`.
 
         Nothing is sent, and objects stay unsaved. It holds in this thread or task, for this

@@ -207,6 +207,7 @@ def test_one_page_is_opened_for_sixteen_threads_and_for_all_that_share_the_login
     assert len(browser.opened) == 1
 
 
+@pytest.mark.blocking("it is awaited as it is written")
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 def test_tasks_and_threads_wait_for_the_same_page_and_other_tasks_run_on(
     openid_server: WatchedServer, use: Callable[[Browser], Browser], loop: str
