@@ -88,6 +88,7 @@ def test_each_user_has_another_one(kinto: Connection, bob: Connection) -> None:
     assert kinto.user.bucket != bob.user.bucket
 
 
+@pytest.mark.blocking("awaited, the id is asked for first; tests/aio/test_verbs.py")
 def test_its_groups_are_principals_under_the_real_id(
     kinto: Connection, bob: Connection, real: str
 ) -> None:

@@ -604,12 +604,11 @@ def test_a_save_that_always_meets_another_writer_gives_up_and_changes_nothing(
 
 
 def test_a_save_that_meets_many_writers_steps_aside_for_longer_and_longer(
-    todo: Collection, bobs: Collection, monkeypatch: pytest.MonkeyPatch
+    todo: Collection, bobs: Collection, monkeypatch: pytest.MonkeyPatch, sleeps: list[float]
 ) -> None:
     record = todo.create_record({"a": 1}, id="r")
     record.data.b = 2
     left = 9
-    pauses: list[float] = []
 
     def some(conflict: Conflict) -> dict[str, Any]:
         nonlocal left
@@ -620,13 +619,12 @@ def test_a_save_that_meets_many_writers_steps_aside_for_longer_and_longer(
 
     set_fields(bobs, "r", a=100)
     monkeypatch.setattr(random, "uniform", lambda least, most: most)
-    monkeypatch.setattr(todo.connection._driver, "pause", pauses.append)
     record.save(on_conflict=some)
     assert stored(record)["b"] == 2
-    assert len(pauses) == 9  # ten were met, and nothing was waited for after the first
-    assert pauses == sorted(pauses)
-    assert pauses[0] < 0.01
-    assert pauses[-1] == LONGEST_PAUSE
+    assert len(sleeps) == 9  # ten were met, and nothing was waited for after the first
+    assert sleeps == sorted(sleeps)
+    assert sleeps[0] < 0.01
+    assert sleeps[-1] == LONGEST_PAUSE
 
 
 # Deleted meanwhile
