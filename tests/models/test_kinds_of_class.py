@@ -14,7 +14,7 @@ import pydantic
 import pytest
 from pydantic.alias_generators import to_camel
 
-from kinto_orm import Collection, Connection, InvalidData, Record
+from kinto_orm import Collection, Connection, InvalidData, Record, ValidationError
 from kinto_orm.models import json_schema
 
 T = TypeVar("T")
@@ -363,6 +363,32 @@ def test_items_of_lists_keep_what_their_class_does_not_know_wherever_the_lists_a
         },
         "kids": kids,
     }
+
+
+WRONG: list[tuple[Any, dict[str, Any]]] = [
+    (Private, {"from_": "x"}),
+    (Box[int], {"item": "x"}),
+    (ModelBox[int], {"item": "x"}),
+    (WithBox, {"box": {"item": "x"}}),
+    (Pets, {"best": {"type": "cow"}}),
+    (Pets, {"best": {"type": "Cat"}, "others": [{"type": "dog", "bones": "many"}]}),
+    (ModelPets, {"best": {"kind": "cow"}}),
+    (Shape, {"at": [1]}),
+    (Shape, {"at": [1, 2], "extent": {"width": "x"}}),
+    (Camel, {"first_name": "x"}),
+    (ModelCamel, {"first_name": "x"}),
+    (Serialized, {"inner": {"number": 3}}),
+]
+
+
+@pytest.mark.parametrize(("cls", "wrong"), WRONG)
+def test_the_schema_refuses_what_somebody_writes_past_the_class(
+    plain: Collection, cls: Any, wrong: dict[str, Any]
+) -> None:
+    plain.schema = json_schema(cls)
+    plain.save()
+    with pytest.raises(ValidationError):
+        plain.create_record(wrong)
 
 
 # -- queries and checks
