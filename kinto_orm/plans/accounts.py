@@ -118,7 +118,7 @@ class AccountBase(Shown):
     @property
     def last_modified(self) -> int | None:
         """When the account was last changed, in milliseconds; ``None`` for a reference."""
-        read = self._known()
+        read = self._kept()
         return None if read is None else read[0]
 
     @property
@@ -127,7 +127,7 @@ class AccountBase(Shown):
 
         Raises :class:`NotLoaded` for a reference, of which nothing was read.
         """
-        read = self._known()
+        read = self._kept()
         if read is None:
             raise NotLoaded(
                 f"nothing was read of {self.uri} yet: kinto.accounts[{self.id!r}] reads it"
@@ -136,12 +136,12 @@ class AccountBase(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """All that was read of it, as a plain dict of its own."""
-        read = self._known()
+        read = self._kept()
         if read is None:
             return {"id": self.id}
         return {"id": self.id, "last_modified": read[0], **plain(read[1])}
 
-    def _known(self) -> tuple[int, Fields] | None:
+    def _kept(self) -> tuple[int, Fields] | None:
         # Pickles of 0.1 do not have it.
         return getattr(self, "_read", None)
 
@@ -157,7 +157,7 @@ class AccountBase(Shown):
         return self.connection.server_url, self.id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _remade, (type(self), self.id, self.connection, self._known())
+        return _remade, (type(self), self.id, self.connection, self._kept())
 
     def __repr__(self) -> str:
         return f"<Account {self.id}>"

@@ -137,22 +137,22 @@ class MonitorWatch(Watch):
         super().__init__(interval, since)
         self._wanted = wanted
         self.subject = "the monitor"
-        self._known: dict[tuple[str, str], int] | None = None
+        self._announced: dict[tuple[str, str], int] | None = None
 
     def _ask(self, server: Server) -> Steps[Page]:
-        newest = max(self._known.values(), default=None) if self._known else None
+        newest = max(self._announced.values(), default=None) if self._announced else None
         rows = yield from _rows(server, self._wanted, None if self._wanted else newest)
         if rows is None:
             return []
         now = {(row["bucket"], row["collection"]): _when(row) for row in rows}
-        if self._known is None:
+        if self._announced is None:
             if self._since is None:
                 self._since = max(now.values(), default=0)
-                self._known = now
+                self._announced = now
                 return []
             since = self._since
-            self._known = {name: when for name, when in now.items() if when <= since}
-        known, self._known = self._known, now
+            self._announced = {name: when for name, when in now.items() if when <= since}
+        known, self._announced = self._announced, now
         changed = [
             row for row in rows if known.get((row["bucket"], row["collection"])) != _when(row)
         ]

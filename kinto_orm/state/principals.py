@@ -201,17 +201,18 @@ class Principals(PrincipalSet):
         self._added: dict[str, None] = {}  # edits of a set that is not known
         self._discarded: dict[str, None] = {}
 
-    def _known(self) -> list[str]:
+    def _complete(self) -> list[str]:
+        """The principals; those that are not known are loaded first."""
         if self._local is None:
             self._owner._load()
         assert self._local is not None
         return self._local
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self._known()])
+        return iter([*self._complete()])
 
     def __len__(self) -> int:
-        return len(self._known())
+        return len(self._complete())
 
     def __repr__(self) -> str:
         if self._local is not None:
