@@ -43,10 +43,12 @@ class ConflictBase(Shown, Generic[R]):
 
     @property
     def id(self) -> str:
+        """The id of the record."""
         return self._row.id
 
     @property
     def uri(self) -> str:
+        """The path of the record below the server's URL."""
         return f"{self._kept.uri}/records/{self._row.id}"
 
     @property

@@ -142,3 +142,15 @@ def test_a_block_shows_nothing_before_it_is_entered(world: str) -> None:
 
 def test_every_face_is_that_of_a_public_class() -> None:
     assert FACES.keys() <= set(kinto_orm.__all__)
+
+
+@pytest.mark.parametrize("door", ["offline", "offline.aio", "manifest", "testing"])
+def test_whatever_the_classes_behind_other_doors_show_says_what_it_is_for(door: str) -> None:
+    world = importlib.import_module(f"kinto_orm.{door}")
+    for name in classes(world):
+        cls = getattr(world, name)
+        for shown_name in shown(cls):
+            member = inspect.getattr_static(cls, shown_name)
+            if isinstance(member, (property, classmethod, staticmethod)) or callable(member):
+                named = f"``{shown_name}``" in (cls.__doc__ or "")
+                assert named or inspect.getdoc(getattr(cls, shown_name)), f"{name}.{shown_name}"
