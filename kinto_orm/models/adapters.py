@@ -142,6 +142,8 @@ class MsgspecAdapter(Adapter):
                 f"the annotations of {cls.__name__} cannot be read: {error}; classes have to be "
                 "where their module can see them, not inside a function"
             ) from None
+        except KeyError as error:
+            raise TypeError(f"{cls.__name__}.{error.args[0]} says nothing of its type") from None
         except TypeError as error:
             raise TypeError(f"{cls.__name__} cannot be stored: {error}") from None
         found = Faults()

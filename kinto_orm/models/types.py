@@ -36,7 +36,7 @@ def faults_in(info: Any, path: str, found: Faults) -> None:
             f"{path} is a {getattr(info, 'cls', type(info)).__name__}, which has no form in JSON"
         )
     elif isinstance(info, inspect.DictType):
-        if isinstance(info.key_type, (inspect.IntType, inspect.FloatType, inspect.TupleType)):
+        if _is_no_text(info.key_type):
             found.refused.append(
                 f"{path} has keys that are no strings: those of a JSON object always are"
             )
@@ -47,6 +47,15 @@ def faults_in(info: Any, path: str, found: Faults) -> None:
         found.sets_of_objects |= holds_objects(info.item_type)
     for inner in _inside(info):
         faults_in(inner, path, found)
+
+
+def _is_no_text(key: Any) -> bool:
+    """Whether what is declared for keys is something else than a string where it is stored."""
+    if isinstance(key, inspect.EnumType):
+        return not all(isinstance(one.value, str) for one in key.cls)
+    if isinstance(key, inspect.LiteralType):
+        return not all(isinstance(one, str) for one in key.values)
+    return isinstance(key, (inspect.IntType, inspect.FloatType, inspect.TupleType))
 
 
 def _inside(info: Any) -> Iterator[Any]:
@@ -114,7 +123,23 @@ def pydantic_is_unsteady(cls: type) -> bool:
         field.default_factory is None or field.default_factory in _STEADY
         for field in fields.values()
     )
-    return not steady or any(_may_hold_others(field.annotation) for field in fields.values())
+    return (
+        not steady
+        or any(_may_hold_others(field.annotation) for field in fields.values())
+        or _runs_functions(cls.__pydantic_core_schema__)  # type: ignore[attr-defined]
+    )
+
+
+def _runs_functions(schema: Any) -> bool:
+    """Whether there are validators and their like, which may make something else each time."""
+    if isinstance(schema, (list, tuple)):
+        return any(map(_runs_functions, schema))
+    if not isinstance(schema, dict):
+        return False
+    kind = schema.get("type")
+    if (isinstance(kind, str) and kind.startswith("function-")) or schema.get("post_init"):
+        return True
+    return any(_runs_functions(one) for name, one in schema.items() if name != "serialization")
 
 
 def _may_hold_others(annotation: Any) -> bool:

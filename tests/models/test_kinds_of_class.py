@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from datetime import datetime
+from enum import IntEnum
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 from uuid import UUID, uuid4
 
+import attr
 import attrs
 import msgspec
 import pydantic
@@ -300,6 +302,25 @@ def test_ids_may_be_uuids_and_what_the_server_fills_in_may_have_no_default(
     assert stored(plain, made) == {"title": "z"}
 
 
+class Number(IntEnum):
+    ONE = 1
+
+
+@attrs.define
+class ByNumber:
+    names: dict[Number, str]
+
+
+@attrs.define
+class ByLiteral:
+    names: dict[Literal["a", 1], str]
+
+
+@attr.s
+class Untyped:
+    title = attr.ib()
+
+
 @dataclasses.dataclass
 class WithInitVar:
     title: str
@@ -319,6 +340,11 @@ def test_a_class_that_cannot_be_stored_is_a_type_error_that_names_it(plain: Coll
         plain.typed(Outer)
     with pytest.raises(TypeError, match="WithInitVar cannot be stored"):
         plain.typed(WithInitVar)
+    with pytest.raises(TypeError, match=r"Untyped\.title says nothing of its type"):
+        plain.typed(Untyped)
+    for cls in (ByNumber, ByLiteral):
+        with pytest.raises(TypeError, match=r"\.names has keys that are no strings"):
+            plain.typed(cls)
     with pytest.raises(TypeError, match="instances of Numbers are no objects"):
         plain.typed(Numbers)
 
@@ -389,6 +415,48 @@ def test_the_schema_refuses_what_somebody_writes_past_the_class(
     plain.save()
     with pytest.raises(ValidationError):
         plain.create_record(wrong)
+
+
+class Validated(pydantic.BaseModel):
+    title: str
+    token: str = ""
+
+    @pydantic.model_validator(mode="after")
+    def begin(self) -> Validated:
+        self.token = self.token or str(uuid4())
+        return self
+
+
+class Begun(pydantic.BaseModel):
+    title: str
+    token: str = ""
+
+    def model_post_init(self, _: object) -> None:
+        self.token = self.token or str(uuid4())
+
+
+class Appended(pydantic.BaseModel):
+    title: Annotated[str, pydantic.AfterValidator(lambda title: title + str(uuid4()))]
+
+
+class Started(msgspec.Struct):
+    title: str
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        self.token = self.token or str(uuid4())
+
+
+@pytest.mark.parametrize("cls", [Validated, Begun, Appended, Started])
+def test_what_a_class_makes_of_itself_when_it_is_read_is_no_edit(
+    plain: Collection, cls: Any
+) -> None:
+    plain.create_record({"title": "x"}, id="x")
+    one = plain.typed(cls).get_record("x")
+    assert one.data.title
+    assert not one.changes
+    one.data.title = "y"
+    assert list(one.changes) == ["data.title"]
 
 
 # -- queries and checks
