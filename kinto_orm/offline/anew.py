@@ -27,8 +27,11 @@ def made_anew(kept: Kept, response: Response, why: str) -> Conflict:
 
 
 def missing_condition(kept: Kept) -> str:
-    """What was not met. A record that is edited here may have left the part that is kept."""
-    condition = "there = 1 AND id NOT IN (SELECT id FROM met WHERE collection = ?)"
+    """What a sync has not met; its parameters are the collection's key and the sync's number.
+
+    A record that is edited here may have left the part that is kept.
+    """
+    condition = "there = 1 AND id NOT IN (SELECT id FROM met WHERE collection = ? AND sync = ?)"
     return f"{condition} AND state = {CLEAN:d}" if kept.filters else condition
 
 
@@ -53,14 +56,14 @@ def take_older(kept: Kept, rows: Rows, page: list[Fields], sync: int) -> tuple[i
     return rows.take_page(news, sync)
 
 
-def send_again(kept: Kept, rows: Rows, newest: int, settled: int) -> None:
+def send_again(kept: Kept, rows: Rows, sync: int, newest: int, settled: int) -> None:
     """What is here and not on the server is to be made there; what was deleted here is gone."""
     missing = f"collection = ? AND {missing_condition(kept)}"
     rows.database.execute(
         f"UPDATE record SET there = 0, version = NULL, base = NULL, remote = NULL, sent = NULL, "
         f"state = CASE deleted WHEN 1 THEN {CLEAN:d} ELSE {PENDING:d} END, grants = CASE "
         f"WHEN deleted = 0 THEN coalesce(grants, permissions) END WHERE {missing}",
-        (kept.key, kept.key),
+        (kept.key, kept.key, sync),
     )
     kept.note(rows, since=min(newest, settled), etag=newest)
 

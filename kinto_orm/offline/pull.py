@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -26,6 +27,9 @@ from kinto_orm.protocol.envelopes import fits
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import PAGE_SIZE, encode_query
 from kinto_orm.protocol.replies import checked, object_of
+
+#: A sync is over when so many others were begun after it.
+ABANDONED = 100
 
 
 @attrs.define
@@ -156,10 +160,7 @@ def _take(
         ) -> tuple[int, int]:
             taken = take_page(kept, rows, now, tally.number)
             if met:
-                rows.database.executemany(
-                    "INSERT OR IGNORE INTO met VALUES (?, ?)",
-                    [(kept.key, one["id"]) for one in now if not is_tombstone(one)],
-                )
+                _meet(rows, tally.number, [one for one in now if not is_tombstone(one)])
             else:
                 kept.note(rows, since=since)
             if ended:
@@ -226,9 +227,7 @@ def _extent(kept: Kept) -> Steps[tuple[int, int | None]]:
 
 def _read_anew(kept: Kept, tally: Tally, before: Response, republish: bool) -> Steps[None]:
     """Read the whole list once more. What is not in it, and left no tombstone, was not deleted."""
-    yield from kept.written(
-        lambda rows: rows.database.execute("DELETE FROM met WHERE collection = ?", (kept.key,))
-    )
+    yield from kept.written(partial(_meet_nobody, sync=tally.number))
     asked = [("_limit", PAGE_SIZE), ("_sort", "last_modified"), *kept.filters, *_live(kept)]
     pages = Pages(f"{kept.uri}/records", encode_query(asked))
     first = checked((yield Request("GET", pages.uri, pages.query or "")))
@@ -237,20 +236,43 @@ def _read_anew(kept: Kept, tally: Tally, before: Response, republish: bool) -> S
         yield from kept.written(lambda rows: kept.note(rows, since=None, etag=None, counted=None))
     yield from _take_again(kept, tally, pages, first, bounds, republish)
     if republish:
-        yield from kept.written(lambda rows: send_again(kept, rows, bounds.newest, bounds.settled))
+        yield from kept.written(
+            lambda rows: send_again(kept, rows, tally.number, bounds.newest, bounds.settled)
+        )
+        yield from kept.written(partial(_meet_nobody, sync=tally.number))
         return
     total, now = yield from _extent(kept)
     if now != bounds.newest:
         return
     held, missing = yield from kept.read(
-        lambda rows: (rows.count("there = 1"), rows.count(missing_condition(kept), kept.key))
+        lambda rows: (
+            rows.count("there = 1"),
+            rows.count(missing_condition(kept), kept.key, tally.number),
+        )
     )
+    yield from kept.written(partial(_meet_nobody, sync=tally.number))
     if total == held:
         yield from kept.written(lambda rows: kept.note(rows, counted=bounds.newest))
     elif missing:
         raise made_anew(
             kept, before, f"lacks {missing} records that were there, and that nobody deleted"
         )
+
+
+def _meet(rows: Rows, sync: int, page: Sequence[Fields]) -> None:
+    """Note who was met while a sync reads the list once more."""
+    rows.database.executemany(
+        "INSERT OR IGNORE INTO met VALUES (?, ?, ?)",
+        [(rows.collection, sync, one["id"]) for one in page],
+    )
+
+
+def _meet_nobody(rows: Rows, sync: int) -> None:
+    """Forget whom a sync has met, and those that were interrupted long ago."""
+    rows.database.execute(
+        "DELETE FROM met WHERE collection = ? AND (sync = ? OR sync < ?)",
+        (rows.collection, sync, sync - ABANDONED),
+    )
 
 
 def _take_again(
@@ -265,9 +287,7 @@ def _take_again(
         pages.turn(response, page)
 
         def write(rows: Rows, page: list[Fields] = page) -> tuple[int, int]:
-            rows.database.executemany(
-                "INSERT OR IGNORE INTO met VALUES (?, ?)", [(kept.key, one["id"]) for one in page]
-            )
+            _meet(rows, tally.number, page)
             return take_older(kept, rows, page, tally.number)
 
         pulled, conflicts = yield from kept.written(write)

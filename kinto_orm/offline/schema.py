@@ -124,6 +124,18 @@ MIGRATIONS = (
         # how to keep the collection again
         "ALTER TABLE collection ADD COLUMN trust TEXT",  # arguments of verify(), as JSON
         "ALTER TABLE collection ADD COLUMN folder TEXT",  # of attachments
+        # of the default bucket: whose it is
+        "ALTER TABLE collection ADD COLUMN bucket TEXT",
+        # Two syncs may read the same list once more, each for itself.
+        "DROP TABLE met",
+        """
+        CREATE TABLE met (
+            collection INTEGER NOT NULL REFERENCES collection ON DELETE CASCADE,
+            sync INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            PRIMARY KEY (collection, sync, id)
+        ) STRICT, WITHOUT ROWID
+        """,
         # Entries are found by what they say: an index of the records' ids costs more than they do.
         "DROP INDEX entry_record",
         *(f"DROP TRIGGER {name}" for name in ("record_made", "record_gone", "record_changed")),

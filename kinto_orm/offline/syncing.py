@@ -20,6 +20,7 @@ from kinto_orm.plans import monitors
 from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.effects import Offload, Over, Steps
 from kinto_orm.plans.server import Server
+from kinto_orm.protocol.ids import DEFAULT_BUCKET
 from kinto_orm.state.identity import parent_of
 
 #: How many other writers a sync may meet before it leaves the rest to the next one.
@@ -143,12 +144,32 @@ def sync(
 
     ``dated`` is when the server last announced a change, if it was asked.
     """
+    yield from same_bucket(kept, server)
     if kept.trust is not None:  # for reading only
         if direction != "push":
             yield from pull_verified(kept, server, tally, dated)
         return (yield from bring(kept, server))
     refused = yield from _sync(kept, server, tally, direction, on_conflict, republish)
     return [*refused, *(yield from bring(kept, server))]
+
+
+def same_bucket(kept: Kept, server: Server) -> Steps[None]:
+    """Refuse the default bucket of another user than the file's: it is another bucket.
+
+    One GET for each connection, of the server's root, where the default bucket is meant.
+    """
+    bucket = parent_of(kept.plain)
+    if bucket is None or bucket.id != DEFAULT_BUCKET:
+        return
+    ours = yield from server.real_id(bucket.id)
+    (known,) = yield from kept.read(lambda _: kept.about("bucket"))
+    if known is None:
+        yield from kept.written(lambda rows: kept.note(rows, bucket=ours))
+    elif known != ours:
+        raise ValueError(
+            f"{kept.uri} in {kept.file.path} is of the default bucket of another user ({known}), "
+            f"and not of this one's ({ours}): keep each in a file of its own, or forget() it"
+        )
 
 
 def _sync(

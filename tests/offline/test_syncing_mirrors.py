@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+import psycopg2
 import pytest
 
 from kinto_orm import (
@@ -175,14 +177,15 @@ class TestBothWays:
                 number = next(edits, None)
                 if number is not None:
                     record = todo.get_record("a")
-                    record.data.later = number
+                    record.data[f"later{number}"] = True
                     record.save()
 
         kinto = server.connect("alice", event_hooks={"response": [edit]})
         mirror, todo = keep(kinto.bucket("home").collection("todo"))
         todo.create_record({"n": 1}, id="a")
         mirror.sync()
-        assert todo.get_record("a").data.later in (1, 2)
+        assert next(edits, None) is None
+        assert todo.get_record("a").data == {"n": 1, "later1": True, "later2": True}
         mirror.sync()
         assert held(theirs) == held(todo)
         assert not mirror.conflicts
@@ -529,3 +532,62 @@ class TestServersMadeAnew:
         theirs.delete_record("a")
         mirror.sync(republish=True)
         assert held(theirs) == held(todo) == {"b": {"n": 1}}
+
+
+class TestSharedFiles:
+    def test_the_default_bucket_of_another_user_is_another_one(
+        self, server: WatchedServer, kinto: Connection, bob: Connection, keep: Keep
+    ) -> None:
+        mirror, todo = keep(kinto.bucket("default").collection("todo"))
+        todo.create_record({"by": "alice"}, id="a")
+        mirror.sync()
+        todo.create_record({"by": "alice"}, id="b")
+        mirror.close()
+        mirror, todo = keep(bob.bucket("default").collection("todo"))
+        for direction in ("both", "push", "pull"):
+            with pytest.raises(ValueError, match="default bucket of another user"):
+                mirror.sync(direction=direction)
+        assert bob.bucket("default").collection("todo").records.count() == 0
+        assert held(todo).keys() == {"a", "b"}
+        mirror.close()
+        mirror, todo = keep(kinto.bucket("default").collection("todo"))
+        mirror.sync()
+        with server.log() as log:
+            assert not mirror.sync()
+        assert "/v1/" not in [one.path for one in log]
+
+    def test_two_syncs_that_read_the_whole_list_again_do_not_disturb_each_other(
+        self, pg_server: WatchedServer, storage_url: str, keep: Keep
+    ) -> None:
+        """What became visible late has both of them read all, one while the other is at it."""
+        pg_server.flush()
+        with pg_server.connect("alice") as plain:
+            theirs = plain.create_bucket("b").create_collection("todo")
+            theirs.records.create_many({"id": f"r{n}"} for n in range(1500))
+            others: list[Any] = []
+
+            def sync_the_other(response: Any) -> None:
+                # In the middle of the whole list: its second page.
+                if "_token" in response.request.query and others:
+                    others.pop().sync()
+
+            hooked = pg_server.connect("alice", event_hooks={"response": [sync_the_other]})
+            first, here = keep(hooked.bucket("b").collection("todo"))
+            second, _ = keep(theirs)
+            first.sync()
+            with psycopg2.connect(storage_url) as database, database.cursor() as cursor:
+                moment = int(time.time() * 1000) - 60_000
+                cursor.execute(INSERT, ("late", theirs.uri, moment, "{}"))
+            database.close()
+            theirs.create_record({}, id="news")
+            others.append(second)
+            first.sync()
+            assert others == []
+            assert held(here).keys() == held(theirs).keys()
+            hooked.close()
+
+
+INSERT = """
+INSERT INTO objects (id, parent_id, resource_name, last_modified, data, deleted)
+VALUES (%s, %s, 'record', from_epoch(%s), %s, FALSE)
+"""

@@ -11,6 +11,7 @@ import attrs
 from kinto_orm import Bucket, Collection, Data, Record
 from kinto_orm.models import json_schema
 from kinto_orm.objects.records import Records
+from kinto_orm.offline import Mirror
 
 
 @attrs.define
@@ -107,3 +108,10 @@ def a_misspelt_policy_is_found(tasks: Collection[Task], record: Record) -> None:
     record.save(on_conflict="merge")
     record.save(on_conflict="merged")  # type: ignore[arg-type]
     tasks.get_record("x").save(on_conflict=lambda error: Task("x"))
+
+
+def what_a_mirror_keeps_is_as_typed_as_it_was(tasks: Collection[Task]) -> None:
+    mirror = Mirror("tasks.sqlite")
+    assert_type(mirror.keep(tasks), Collection[Task])
+    assert_type(mirror.keep(tasks.records.filter(done=False)), Collection[Task])
+    assert_type(mirror.keep(tasks).create_record(Task("x")).data, Task)
