@@ -48,7 +48,7 @@ PAIRS = [
 AT_ONCE = {
     "Mirror": {"batch", "collections"},
     "Many": set(),
-    "KeptConflict": {"base", "id", "local", "remote", "uri"},
+    "KeptConflict": {"base", "differences", "id", "local", "remote", "uri"},
     "Pending": {"created", "deleted", "updated"},
     "Report": {"pulled", "pushed"},
 }
@@ -206,6 +206,43 @@ def test_conflicts_are_kept_solved_and_decided(
 
     run(main)
     assert theirs.get_record("r").data == {"a": 11}
+
+
+def test_conflicts_of_a_batch_are_settled_in_its_transaction(
+    run: Run, theirs: Collection, tmp_path: Path
+) -> None:
+    async def main(kinto: Connection) -> None:
+        async with Mirror(tmp_path / "a.sqlite") as mirror:
+            todo = await mirror.keep(kinto.bucket("home").collection("todo"))
+            await todo.create_record({"n": 1}, id="r")
+
+            async def stale() -> Any:
+                record = await todo.get_record("r")
+                other = await todo.get_record("r")
+                other.data.n += 1
+                await other.save()
+                record.data.n += 10
+                return record
+
+            async def added(conflict: Conflict) -> Any:
+                await anyio.sleep(0)
+                return {"n": conflict.local.data.n + conflict.remote.data.n}
+
+            async def asking(conflict: Conflict) -> Any:
+                return {"n": (await todo.get_record("r")).data.n}
+
+            record = await stale()
+            async with mirror.batch(on_conflict=added):
+                await record.save()
+                await todo.create_record({}, id="beside")
+            assert (await todo.get_record("r")).data.n == 11 + 2
+            record = await stale()
+            with pytest.raises((BatchError, RuntimeError), match="cannot ask the mirror"):
+                async with mirror.batch(on_conflict=asking):
+                    await record.save()
+            assert (await todo.get_record("r")).data.n == 14
+
+    run(main)
 
 
 def test_one_file_has_both_faces(run: Run, theirs: Collection, keep: Keep, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
+from inspect import isawaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+from anyio import from_thread
 from anyio.to_thread import run_sync
 
 from kinto_orm.aio.block import Block
@@ -21,7 +24,7 @@ from kinto_orm.offline.attachments import deliver
 from kinto_orm.offline.file import File
 from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.server import Here, answer, answer_all, is_here, only
-from kinto_orm.plans.effects import Effect, Envelope, Fetch, Offload, Steps, Verb
+from kinto_orm.plans.effects import Ask, Effect, Envelope, Fetch, Offload, Steps, Verb
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import Request
 from kinto_orm.state.made import Readings
@@ -47,6 +50,11 @@ class MirrorDriver(Driver):
 
     async def offload(self, work: Callable[[], T]) -> T:
         """Do some work on the file beside the loop."""
+        if _settling.get() is self.file:
+            raise RuntimeError(
+                "a function that settles the conflicts of a batch cannot ask the mirror: the batch "
+                "is one transaction, which waits for the function"
+            )
         loop = running_loop()
         if self._turns is None or self._turns[0] is not loop:
             self._turns = loop, anyio.CapacityLimiter(1)
@@ -71,6 +79,24 @@ class MirrorDriver(Driver):
         return await super()._carry_out(effect)
 
 
+#: The file whose open transaction waits for what runs here.
+_settling: ContextVar[File | None] = ContextVar("kinto_orm_settling", default=None)
+
+
+class _InThread(blocking.MirrorDriver):
+    """Runs a block in a thread, which asks the loop what a function of the caller's says."""
+
+    def _carry_out(self, effect: Effect) -> Any:
+        if isinstance(effect, Ask):
+            return from_thread.run(self._ask, effect)
+        return super()._carry_out(effect)
+
+    async def _ask(self, effect: Ask) -> Any:
+        _settling.set(self.file)
+        answer = effect.function(*effect.arguments)
+        return await answer if isawaitable(answer) else answer
+
+
 class MirrorBlock(Block):
     """``async with mirror.batch() as batch:``: all of it is in the file in the end, or nothing."""
 
@@ -84,7 +110,7 @@ class MirrorBlock(Block):
     ) -> None:
         leave(self._block)  # here, as a thread has a context of its own
         driver: MirrorDriver = self._block.driver
-        whole = blocking.MirrorDriver(driver.file)
+        whole = _InThread(driver.file)
         # The transaction stays open from the first write to the last: one thread makes them all.
         await driver.offload(partial(whole.run_whole, self._block.end(kind is not None)))
 
