@@ -42,15 +42,20 @@ def narrowed(listing: Any, filters: Iterable[str], **query: Any) -> Any:
     wanted = dict(assignment(text, "a filter") for text in filters)
     if wanted:
         listing = listing.filter(**wanted)
-    if query.get("sort"):
-        listing = listing.order_by(*_names(query["sort"]))
-    if query.get("fields"):
-        listing = listing.only(*_names(query["fields"]))
+    if query.get("sort") is not None:
+        listing = listing.order_by(*_names(query["sort"], "--sort"))
+    if query.get("fields") is not None:
+        listing = listing.only(*_names(query["fields"], "--fields"))
     return listing if query.get("limit") is None else listing.limit(query["limit"])
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError(
+            f"{option} takes the names of fields, as in {option} title,author.name"
+        )
+    return names
 
 
 def assignment(text: str, what: str) -> tuple[str, Any]:
@@ -103,7 +108,7 @@ def cat(settings: Settings, /, places: tuple[str, ...], table: bool, **query: An
             given = [name for name in ("filters", "sort", "limit") if query[name] not in (None, ())]
             if given:
                 raise click.UsageError(f"{where} is one object: nothing to filter, sort or limit")
-            names = _names(query["fields"]) if query["fields"] else None
+            names = _names(query["fields"], "--fields") if query["fields"] else None
             row = where.object(kinto).refresh(only=names).to_dict()
             if table:
                 put_rows([row], table)

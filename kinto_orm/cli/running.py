@@ -27,11 +27,18 @@ def run(argv: Sequence[str] | None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("default" if settings.debug else "ignore")
         _show_notices()
+        if sys.stdout is None:
+            _complain(ValueError("the output is closed"))
+            return 1
         code = _run(argv, settings)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _let_go_of_output()
+    except OSError as error:
+        _let_go_of_output()
+        _complain(error)
+        code = code or 1
     return code
 
 
@@ -67,9 +74,11 @@ def _run(argv: Sequence[str] | None, settings: Settings) -> int:
 def _complain(error: Exception) -> None:
     from kinto_orm.errors import BatchError, KintoError
 
+    if isinstance(error, BatchError) and len(error.errors) == 1:
+        ((_, error),) = error.errors  # the sentence of what was one write says all
     words = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        words = f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, KintoError):
+        words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not isinstance(error, (KintoError, OSError, ValueError, TypeError, ImportError)):
         words = f"{type(error).__name__}: {words} (--debug tells where)"
     click.echo(f"{click.style('kinto-orm:', fg='red')} {words}", err=True)

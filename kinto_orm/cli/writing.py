@@ -60,6 +60,10 @@ def set_(
         _save(one, dry_run)
 
 
+#: What is the object's own, and not a field of its data.
+_OWN = ("id", "last_modified")
+
+
 def _fields(assignments: Iterable[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for text in assignments:
@@ -70,12 +74,13 @@ def _fields(assignments: Iterable[str]) -> dict[str, Any]:
                 raise ValueError(f"the input is no JSON: {error}") from None
             if not isinstance(given, dict):
                 raise ValueError("the input is a JSON object with the fields to set")
-            fields |= given
+            # A whole object, perhaps, as cat prints it.
+            fields |= {name: given[name] for name in given if name not in _OWN}
         else:
             name, value = assignment(text, "what is set")
+            if name in _OWN:
+                raise click.UsageError(f"{name!r} is no field that can be set: the server does")
             fields[name] = value
-    for name in ("id", "last_modified"):
-        fields.pop(name, None)
     return fields
 
 
@@ -143,10 +148,16 @@ def rm(
             return
         if not yes:
             _ask_whether(doomed)
+        there = [one for one in doomed if not if_exists or one.exists()]
         with kinto.batch():
-            for one in doomed:
+            for one in there:
                 one.delete(if_exists=if_exists)
-        tell(f"Deleted: {', '.join(one.uri for one in doomed)}", settings.quiet)
+        for words, some in (
+            ("Deleted", there),
+            ("Not there", [o for o in doomed if o not in there]),
+        ):
+            if some:
+                tell(f"{words}: {', '.join(one.uri for one in some)}", settings.quiet)
 
 
 def _ask_whether(doomed: list[Any]) -> None:
