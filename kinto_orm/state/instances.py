@@ -116,6 +116,8 @@ def check_instance(model: Model, document: Contents) -> None:
         given = model.write(instance).get("id")
         if given and given != document.id:
             raise ValueError(f"the data has the id {given!r}, the object {document.id!r}")
+    if data is not None and held_instance(data) is not None and document._in_part():
+        _refuse_unseen(document, document._baseline, fields, ())
     with contextlib.suppress(NotLoaded):
         read(model, fields, document)
     for name, value in fields.items():
@@ -124,3 +126,22 @@ def check_instance(model: Model, document: Contents) -> None:
             if path is not None:
                 message = "is an integer beyond 64 bits, which comes back as a float"
                 raise InvalidData([Violation(document.uri, path, message)])
+
+
+def _refuse_unseen(
+    document: Contents, loaded: dict[str, Any], fields: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    """Raise :class:`NotLoaded` for objects and lists in the place of what nobody has seen.
+
+    An instance has a default there, to which something may have been added.
+    """
+    for name, value in fields.items():
+        here = (*path, name)
+        if name in loaded:
+            if isinstance(value, dict) and isinstance(loaded[name], dict):
+                _refuse_unseen(document, loaded[name], value, here)
+        elif isinstance(value, (dict, list)) and document._not_asked_for(*here):
+            raise NotLoaded(
+                f"the field {'.'.join(here)!r} of {document.uri} was not among those that were "
+                "asked for: to save it would erase what is there unseen; refresh() loads all"
+            )

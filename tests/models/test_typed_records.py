@@ -388,6 +388,34 @@ def test_a_required_field_that_was_not_asked_for_is_not_loaded(
     assert whole.data == Task("Paint", tags=["a", "b"])
 
 
+def test_what_was_not_asked_for_is_not_erased_unseen(
+    plain: Collection, kind: tuple[Any, Any], server_log: Log
+) -> None:
+    cls, person = kind
+    tasks = plain.typed(cls)
+    fields = {"title": "x", "tags": ["a"], "owner": {"name": "Bo", "shoe": 42}}
+    plain.create_record(fields, id="x")
+
+    def part() -> Record[Any]:
+        (found,) = tasks.records.only("title")
+        return found
+
+    grown, replaced, given = part(), part(), part()
+    grown.data.tags.append("b")
+    replaced.data.owner = person(name="Al")
+    given.data = cls(title="y", tags=["b"])
+    with server_log() as log:
+        for one, name in ((grown, "tags"), (replaced, "owner"), (given, "tags")):
+            with pytest.raises(NotLoaded, match=f"{name!r} .* erase what is there unseen"):
+                one.save()
+    assert not list(log)
+    assert grown.data.tags == ["b"]
+    fine = part()
+    fine.data.title, fine.data.due = "y", DUE
+    fine.save()
+    assert stored(plain, fine) == {**fields, "title": "y", "due": "2026-12-01T00:00:00+00:00"}
+
+
 # -- verbs
 
 
