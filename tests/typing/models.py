@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, assert_type
+from typing import Any, Generic, TypeVar, assert_type
 
 import attrs
 
@@ -12,6 +12,8 @@ from kinto_orm import Bucket, Collection, Data, Record
 from kinto_orm.models import json_schema
 from kinto_orm.objects.records import Records
 from kinto_orm.offline import Mirror
+
+T = TypeVar("T")
 
 
 @attrs.define
@@ -25,6 +27,11 @@ class Person:
     name: str
 
 
+@attrs.define
+class Box(Generic[T]):
+    item: T
+
+
 def collections_are_of_a_class(bucket: Bucket) -> None:
     tasks = bucket.collection("tasks").typed(Task)
     assert_type(tasks, Collection[Task])
@@ -32,6 +39,19 @@ def collections_are_of_a_class(bucket: Bucket) -> None:
     assert_type(tasks.save(), Collection[Task])
     assert_type(tasks.typed(Person), Collection[Person])
     assert_type(json_schema(Task), dict[str, Any])
+
+
+def generic_classes_have_their_arguments(bucket: Bucket) -> None:
+    boxes = bucket.collection("boxes").typed(Box[int])
+    assert_type(boxes, Collection[Box[int]])
+    assert_type(boxes.record("x").data.item, int)
+    boxes.create_record(Box("x"))  # type: ignore[arg-type]
+
+
+def mirrors_keep_the_class(mirror: Mirror, tasks: Collection[Task], todo: Collection) -> None:
+    assert_type(mirror.keep(tasks), Collection[Task])
+    assert_type(mirror.keep(tasks.records.filter(title="x")), Collection[Task])
+    assert_type(mirror.keep(todo).typed(Task), Collection[Task])
 
 
 def records_are_of_the_class(tasks: Collection[Task]) -> None:
