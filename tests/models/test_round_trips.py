@@ -65,7 +65,7 @@ everything = st.builds(
     Everything,
     text=text,
     number=whole,
-    real=st.floats(allow_nan=False, allow_infinity=False, width=32),
+    real=st.floats(allow_nan=False, allow_infinity=False),
     flag=st.booleans(),
     moment=st.none() | moments,
     day=st.none() | st.dates(),
@@ -143,11 +143,17 @@ def as_kind(value: Any, kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("backend", ["server", "pg_server"])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(everything, everything)
 def test_instances_come_back_as_they_were_and_as_they_were_edited(
-    server: WatchedServer, kind: str, first: Everything, second: Everything
+    request: pytest.FixtureRequest,
+    backend: str,
+    kind: str,
+    first: Everything,
+    second: Everything,
 ) -> None:
+    server: WatchedServer = request.getfixturevalue(backend)
     given, edited = as_kind(first, kind), as_kind(second, kind)
     kinto = server.connect("alice")
     bucket = kinto.create_bucket("trips", if_not_exists=True)
