@@ -10,7 +10,7 @@ from kinto_orm.aio.asked import Asked
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.plans.copy import Copy
-from kinto_orm.plans.listing import no_frame
+from kinto_orm.plans.listing import rows_in
 from kinto_orm.plans.sync import RowsSync, Sync
 from kinto_orm.protocol.messages import Request
 
@@ -61,7 +61,7 @@ class RowsPlan(RowsSync, SyncPlan):
         dropped. Raises ``TypeError`` and ``ValueError`` for a row that cannot be taken.
         """
         driver = self._connection._driver
-        await driver.run_long(self._reading(partial(_pull, no_frame(rows))))
+        await driver.run_long(self._reading(partial(_pull, rows_in(rows))))
         return self
 
 

@@ -16,8 +16,11 @@ from kinto_orm.errors import KintoError
 
 _RAISE = opmap["RAISE_VARARGS"]
 
-#: Whose frames stand between two of the library's own.
-_BETWEEN = ("contextlib", "attr", "attrs")
+#: What opens files.
+_FILES = ("pathlib", "os", "shutil", "tempfile")
+
+#: Whose frames stand between two of the library's own, or behind them.
+_BETWEEN = ("contextlib", "attr", "attrs", *_FILES)
 
 
 def is_ours(module: str) -> bool:
@@ -34,10 +37,12 @@ def is_said(error: BaseException) -> bool:
     last = None
     for step in steps_of(error.__traceback__):
         last = step
-    if last is None or not is_ours(_module(last)):
+    if last is None:
         return False
-    # A file of the caller's that is not there is no fault in here, either.
-    return isinstance(error, OSError) or last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    if isinstance(error, OSError) and error.filename is not None:
+        # A file of the caller's that is not there is no fault in here.
+        return is_ours(_module(last)) or _module(last) in _FILES
+    return is_ours(_module(last)) and last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
 
 
 def is_inner(module: str, filename: str) -> bool:

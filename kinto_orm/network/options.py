@@ -21,7 +21,13 @@ Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
 EVENTS = ("request", "response", "retry", "backoff", "deprecated")
 
 
+def _check_mapping(name: str, given: Any, what: str) -> None:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"{name} is a mapping {what}, not {type(given).__name__}")
+
+
 def _hooks(given: Hooks | None) -> dict[str, list[Callable[..., Any]]]:
+    _check_mapping("event_hooks", given, "of events to lists of functions")
     hooks: dict[str, list[Callable[..., Any]]] = {event: [] for event in EVENTS}
     for event, functions in (given or {}).items():
         if event not in hooks:
@@ -92,6 +98,7 @@ class Options(Slotted):
         page_size: int | None = None,
         event_hooks: Hooks | None = None,
     ) -> None:
+        _check_mapping("headers", headers, "of names to values")
         _check_timeout(timeout)
         _check_deadline(deadline)
         _check_page_size(page_size)
@@ -133,6 +140,7 @@ class Options(Slotted):
                 )
         changed: dict[str, Any] = {**overrides}
         if "headers" in changed:
+            _check_mapping("headers", changed["headers"], "of names to values")
             changed["headers"] = {**self.headers, **(changed["headers"] or {})}
         return self.but_for(**changed)
 

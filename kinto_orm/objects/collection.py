@@ -226,7 +226,7 @@ class Collection(Followed[M]):
         return driver.run_long(
             transfers.attach_each(
                 driver.server,
-                taken(files, progress),
+                taken(transfers.checked_pairs(files), progress),
                 place_of(self.records).member,
                 workers,
                 if_changed=if_changed,

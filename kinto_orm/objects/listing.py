@@ -128,7 +128,7 @@ class Listing(ListingBase[R], LazyList[R]):
 
         One PUT: its refusal brings what exists.
         """
-        made = self._new(id, data, permissions)
+        made = self._new_or_there(id, data, permissions)
         steps = plans.create(ALONE, made, safe=True, if_not_exists=True)
         created = self.connection._driver.run(steps, made)
         return made, created is not False  # None: a dry run took the request
@@ -144,7 +144,7 @@ class Listing(ListingBase[R], LazyList[R]):
         One PUT, and where the object exists a PATCH of what differs, with ``If-Match``. Both
         again where somebody else is faster, some thirty times before it is a ``Conflict``.
         """
-        first = self._new(id, data, permissions)
+        first = self._new_or_there(id, data, permissions)
         ended = self.connection._driver.run(
             conflicts.update_or_create(
                 ALONE,

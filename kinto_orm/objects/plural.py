@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.plans import plural
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.listing import no_frame
+from kinto_orm.plans.listing import rows_in
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
 
@@ -27,7 +27,7 @@ def create_each(
     progress: bool,
 ) -> int:
     """Make an object of each mapping; how many there are now."""
-    made = tracked(no_frame(rows), progress)
+    made = tracked(rows_in(rows), progress)
     steps = plural.create_each(place, made, if_not_exists=if_not_exists, ignore=ignore)
     number: int = place.connection._driver.run_long(steps)
     return number

@@ -10,7 +10,7 @@ from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.exports import exported
 from kinto_orm.plans.copy import Copy
-from kinto_orm.plans.listing import no_frame
+from kinto_orm.plans.listing import rows_in
 from kinto_orm.plans.sync import RowsSync, Sync
 from kinto_orm.protocol.messages import Request
 
@@ -59,7 +59,7 @@ class RowsPlan(RowsSync, SyncPlan):
         dropped. Raises ``TypeError`` and ``ValueError`` for a row that cannot be taken.
         """
         driver = self._connection._driver
-        driver.run_long(self._reading(lambda add: deque(map(add, no_frame(rows)), maxlen=0)))
+        driver.run_long(self._reading(lambda add: deque(map(add, rows_in(rows)), maxlen=0)))
         return self
 
 

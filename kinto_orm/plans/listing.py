@@ -98,6 +98,12 @@ class ListingBase(ListBase[R]):
         """An object to be made, of no fields if none are given."""
         return self._place.made(id, {} if data is None else data, permissions)
 
+    def _new_or_there(self, id: str | None, data: Any, permissions: Any) -> R:
+        """An object of which there may be one already: ``TypeError`` for one without an id."""
+        if id is None and (data is None or (isinstance(data, Mapping) and "id" not in data)):
+            raise TypeError("which object? its id is the first argument, not None")
+        return self._new(id, data, permissions)
+
     def _ipython_key_completions_(self) -> list[str]:
         """Ids that were seen in this list. No request."""
         return seen_in(self.connection, self.uri)
@@ -130,11 +136,11 @@ class ListingBase(ListBase[R]):
 
     def _to_set(self, given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of ``update()`` as fields."""
-        from kinto_orm.plans.updates import fields_to_set
+        from kinto_orm.plans.updates import fields_to_set, given_fields
 
         model = model_of(self._parent)
         if model is not None and (given or named):
-            given, named = model.to_set({**dict(given), **named}), {}
+            given, named = model.to_set({**given_fields(given), **named}), {}
         return fields_to_set(given, named)
 
     def with_permissions(self: L) -> L:
@@ -191,6 +197,15 @@ def place_of(listing: ListingBase[R]) -> Place[R]:
     """Where the objects of a list are, for whoever makes or takes some of them."""
     place: Place[R] = _place_of(listing)
     return place
+
+
+def rows_in(given: T) -> T:
+    """What a caller gave for rows; ``TypeError`` for what gives none."""
+    no_frame(given)
+    rows = isinstance(given, Iterable) or hasattr(type(given), "__aiter__")
+    if not rows or isinstance(given, (str, bytes, Mapping, Document)):
+        raise TypeError(f"rows are an iterable of mappings or objects, not {given!r}")
+    return given
 
 
 def no_frame(given: T) -> T:

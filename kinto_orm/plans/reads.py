@@ -69,6 +69,8 @@ def refresh_options(
     only: Iterable[str] | None, params: Mapping[str, Any] | None, whole: bool = False
 ) -> dict[str, Any]:
     """The options of :func:`refresh`, if they make sense: ``TypeError``, ``ValueError``."""
+    if params is not None and not isinstance(params, Mapping):
+        raise TypeError(f"params are a mapping of query arguments, not {params!r}")
     if params is not None and "_fields" in params:
         raise ValueError("to load some fields write refresh(only=[…]): the others are kept")
     fields = None if only is None else _field_names(only)
@@ -78,6 +80,8 @@ def refresh_options(
 def _field_names(only: Iterable[str]) -> tuple[str, ...]:
     if isinstance(only, str):
         raise TypeError(f"only is a list of field names: only=[{only!r}]")
+    if not isinstance(only, Iterable):
+        raise TypeError(f"only is a list of field names, not {only!r}")
     names = tuple(only)
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"only is a list of field names, not {names!r}")

@@ -30,6 +30,8 @@ def validate(collection: CollectionSchemas, records: Any) -> Steps[None]:
         return isinstance(value, Mapping if model is None else (Mapping, model.cls))
 
     one = is_one(records) or _is_record(records)
+    if not one and not isinstance(records, Iterable):
+        raise TypeError(f"validate() takes records or dicts of fields, not {records!r}")
     wanted: list[Any] = [records] if one else list(records)
     for record in wanted:
         if not (is_one(record) or _is_record(record)):

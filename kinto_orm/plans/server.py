@@ -90,6 +90,8 @@ class Server:
 
     def requires(self, capability: str) -> Steps[None]:
         """Raise :class:`CapabilityMissing` where the server lacks a feature."""
+        if not isinstance(capability, str):
+            raise TypeError(f"a capability is named by a string, not {capability!r}")
         known = yield from self.capabilities()
         if capability not in known:
             raise CapabilityMissing(

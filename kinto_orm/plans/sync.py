@@ -168,6 +168,8 @@ class RowsSync(Sync):
         keep: Iterable[str] = (),
     ) -> None:
         super().__init__(place.connection, place.uri, on_conflict)
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"key is the name of the field that tells the rows apart, not {key!r}")
         model = model_of(place.parent)
         if model is not None:
             (key,) = model.named((key,), verb="sync_from")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,27 @@ def pairs_of(folder: Any) -> Steps[list[tuple[str, Path]]]:
     return pairs
 
 
+def checked_pairs(files: Any) -> Any:
+    """What a caller gave for pairs of records and files; ``TypeError`` for what gives none."""
+    if isinstance(files, Mapping):
+        raise TypeError("attach_files() takes pairs of a record and a file: write files.items()")
+    if isinstance(files, (bytes, Document)) or not (
+        isinstance(files, Iterable) or hasattr(type(files), "__aiter__")
+    ):
+        raise TypeError(
+            "attach_files() takes a folder, or pairs of a record or its id and a file, "
+            f"not {files!r}"
+        )
+    return files
+
+
+def _folder(given: Any) -> Path:
+    try:
+        return Path(given)
+    except TypeError:
+        raise TypeError(f"files are saved into a folder, a path, not {given!r}") from None
+
+
 def download_each(
     server: Server,
     following: Callable[[], Any],
@@ -36,7 +57,7 @@ def download_each(
     ``following`` is asked for one record after another, until it gives ``None``.
     """
     _check_workers(workers)
-    root = Path(folder)
+    root = _folder(folder)
 
     def download(record: Document) -> Steps[Path | None]:
         metadata = described(mapping_of(record))
@@ -77,6 +98,10 @@ def attach_each(
     seen: set[str] = set()
 
     def begin(pair: tuple[Any, Any]) -> tuple[Document, Steps[None]]:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(
+                f"attach_files() takes pairs of a record or its id and a file, not {pair!r}"
+            )
         given, content = pair
         record = member(given)
         if record.id in seen:

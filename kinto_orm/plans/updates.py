@@ -25,6 +25,15 @@ Row = dict[str, Any]
 _IDS = ("id",)
 
 
+def given_fields(given: Any) -> dict[str, Any]:
+    """The mapping of fields that ``update()`` was given. Raises ``TypeError`` for another."""
+    try:
+        return dict(given)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"update() takes a mapping of fields, or update(done=True), not {given!r}")
+
+
 def fields_to_set(given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of ``update()`` as fields. Raises for what no object can have."""
     for name in named:
@@ -33,7 +42,7 @@ def fields_to_set(given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name}: update() sets whole fields, not one inside an object; for a field of "
                 f"that name write update({{{name!r}: …}})"
             )
-    fields = {**dict(given), **named}
+    fields = {**given_fields(given), **named}
     if not fields:
         raise TypeError("update() takes the fields to set, as in update(done=True)")
     for name in ("id", "last_modified"):

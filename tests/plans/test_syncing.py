@@ -246,13 +246,13 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     (lambda: [{"id": "a"}, {"id": "b"}, {"id": "a"}], ValueError, "row 2 has the same 'id'"),
     (lambda: [{"id": "a"}, "b"], TypeError, "row 1 is a mapping of fields, not 'b'"),
     (lambda: [{"id": "a"}, [("id", "b")]], TypeError, "row 1 is a mapping"),
-    (lambda: {"a": {"n": 1}}, TypeError, "row 0 is a mapping of fields, not 'a'"),
+    (lambda: {"a": {"n": 1}}, TypeError, "rows are an iterable of mappings or objects, not {'a'"),
     (lambda: [{"id": "a"}, {"id": "b/c"}], InvalidId, "b/c"),
     (lambda: [{"id": "a"}, {"id": 5}], InvalidId, "must be a string"),
     (lambda: [{"id": "a"}, {"id": "b", "n": float("inf")}], ValueError, "row 1: n is inf"),
     (lambda: [{"id": "a"}, {"id": "b", "s": object()}], TypeError, "row 1: s"),
     (lambda: [{"id": "a"}, {"id": "b", 5: 1}], TypeError, "row 1: "),
-    (lambda: 5, TypeError, "not iterable"),
+    (lambda: 5, TypeError, "rows are an iterable of mappings or objects, not 5"),
 ]
 
 
