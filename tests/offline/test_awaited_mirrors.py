@@ -324,6 +324,33 @@ def test_the_loop_goes_on_while_the_file_is_locked(
     assert "before" in theirs.records
 
 
+def test_what_was_begun_comes_to_its_end_before_it_is_cancelled(
+    run: Run, theirs: Collection, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.sqlite"
+
+    async def main(kinto: Connection) -> None:
+        async with Mirror(path) as mirror:
+            todo = await mirror.keep(kinto.bucket("home").collection("todo"))
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+
+            async def release() -> None:
+                await anyio.sleep(0.3)
+                other.execute("COMMIT")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(release)
+                with anyio.move_on_after(0.05) as scope:
+                    await todo.create_record({"n": 1}, id="begun")
+                    await checkpoint()
+                assert scope.cancelled_caught
+                assert (await todo.get_record("begun")).data.n == 1
+            other.close()
+
+    run(main)
+
+
 # -- cancelling
 
 
