@@ -345,6 +345,7 @@ def test_what_was_begun_comes_to_its_end_before_it_is_cancelled(
                     await todo.create_record({"n": 1}, id="begun")
                     await checkpoint()
                 assert scope.cancelled_caught
+                assert not other.in_transaction  # it was told when nothing was open any more
                 assert (await todo.get_record("begun")).data.n == 1
             other.close()
 
