@@ -19,6 +19,8 @@ from pydantic.alias_generators import to_camel
 from kinto_orm import Collection, Connection, InvalidData, Record, ValidationError
 from kinto_orm.models import json_schema
 
+pytestmark = pytest.mark.both_faces
+
 T = TypeVar("T")
 
 

@@ -13,6 +13,8 @@ from kinto_orm import BatchError, Collection, Conflict, InvalidData, MergeError,
 from support.tasks import KINDS, Person, Task
 from support.worlds import World
 
+pytestmark = pytest.mark.both_faces
+
 LOST = ["drop_after", "truncate", "garbage", "wrong_length"]
 
 
