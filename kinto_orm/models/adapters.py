@@ -96,7 +96,12 @@ class Adapter(ABC):
 
     def write(self, instance: Any, items: Items | None = None) -> dict[str, Any]:
         """All fields of an instance as JSON; ``items`` takes in the instances in its lists."""
-        fields: dict[str, Any] = written(instance, items)
+        try:
+            fields: dict[str, Any] = written(instance, items)
+        except RecursionError:
+            raise ValueError(
+                f"a {self.cls.__name__} contains itself, or is nested deeper than JSON may be"
+            ) from None
         for name, stored in self.renamed.items():
             if stored in fields:
                 fields[name] = fields.pop(stored)

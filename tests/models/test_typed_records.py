@@ -369,6 +369,18 @@ def test_integers_that_would_come_back_as_floats_are_refused(
     assert set(caught.value.fields) == {"people[0].age"}
 
 
+def test_an_instance_that_contains_itself_is_refused_in_a_sentence(
+    plain: Collection, kind: tuple[Any, Any]
+) -> None:
+    tasks = plain.typed(kind[0])
+    made = tasks.create_record(kind[0](title="x"))
+    made.data.people.append(made.data)
+    with pytest.raises(ValueError, match="contains itself"):
+        made.save()
+    made.data.people.clear()
+    assert not made.changes
+
+
 def test_nothing_is_checked_of_a_collection_without_a_class(plain: Collection) -> None:
     with pytest.raises(TypeError, match=r"typed\(\)"):
         plain.check()
