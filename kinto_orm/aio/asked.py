@@ -18,31 +18,13 @@ class Asked(Generic[T]):
     says so: no answer is taken for true by mistake.
     """
 
-    __slots__ = ("_ask", "_name", "_steps")
+    __slots__ = ("_ask", "_name")
 
-    def __init__(
-        self,
-        name: str,
-        ask: Callable[[], Coroutine[Any, Any, T]],
-        steps: Callable[[], Steps[T]] | None = None,
-    ) -> None:
-        """``steps`` is the plan of the answer, where that may be known without a request."""
-        self._name, self._ask, self._steps = name, ask, steps
+    def __init__(self, name: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._name, self._ask = name, ask
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._ask().__await__()
-
-    def at_once(self) -> T:
-        """The answer if it takes no request; else :class:`NotLoaded`."""
-        if self._steps is not None:
-            steps = self._steps()
-            try:
-                next(steps)
-            except StopIteration as end:
-                answer: T = end.value
-                return answer
-            steps.close()
-        raise NotLoaded(f"the server has to be asked first: write await {self._name}")
 
     def __repr__(self) -> str:
         return f"<await {self._name}>"
@@ -58,3 +40,14 @@ class Asked(Generic[T]):
         __bool__ = __iter__ = __len__ = __getitem__ = __contains__ = __call__ = _refuse
         __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __int__ = __index__ = _refuse
         __hash__ = object.__hash__
+
+
+def at_once(name: str, steps: Steps[T]) -> T:
+    """What a plan returns if it takes no request; else :class:`NotLoaded`: ``name`` is awaited."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        answer: T = end.value
+        return answer
+    steps.close()
+    raise NotLoaded(f"the server has to be asked first: write await {name}")

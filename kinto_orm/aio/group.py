@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.aio.asked import Asked
+from kinto_orm.aio.asked import Asked, at_once
 from kinto_orm.aio.resource import Resource
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.ids import check_parent
@@ -50,15 +50,14 @@ class Group(WithMembers, Resource):
         a permission for ``/buckets/default/…`` would mean nothing.
         """
         driver = self.connection._driver
+        return Asked("group.principal", lambda: driver.run(self._steps_to_principal()))
 
-        def steps() -> Steps[str]:
-            bucket = yield from driver.server.real_id(self.bucket.id)
-            return f"/buckets/{bucket}/groups/{self.id}"
-
-        return Asked("group.principal", lambda: driver.run(steps()), steps)
+    def _steps_to_principal(self) -> Steps[str]:
+        bucket = yield from self.connection._driver.server.real_id(self.bucket.id)
+        return f"/buckets/{bucket}/groups/{self.id}"
 
     def _as_principal(self) -> str:
-        return self.principal.at_once()
+        return at_once("group.principal", self._steps_to_principal())
 
     @property
     def history(self) -> History:
