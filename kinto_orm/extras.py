@@ -16,9 +16,10 @@ def extra(name: str, what: str, package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        other = error.name
+        missing = other is None or other.split(".")[0] == package
         # A package that is there, and lacks another one, says so itself.
-        other = getattr(error, "name", None)
-        why = "" if other is None or other.split(".")[0] == package else f" ({error})"
-        raise ImportError(
-            f'{what} needs {package}: pip install "kinto_orm[{name}]"{why}'
-        ) from error
+        why = "" if missing else f" ({error})"
+        raise ImportError(f'{what} needs {package}: pip install "kinto_orm[{name}]"{why}') from (
+            None if missing else error
+        )

@@ -5,6 +5,7 @@ They are imported from ``kinto_orm.errors``, where the whole tree is drawn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class ResponseError(KintoError):
             for name, text in described(self.details).items()
             if text and text not in self.message
         ]
+        if len(words) == 1 and self.message:
+            words = [_named(self.message, described(self.details))]
         phrase = _phrase(self.status)
         line = f"{request.method} {request.target}: {self.status} {phrase}"
         words = [word for word in words if word != phrase]
@@ -188,6 +191,14 @@ def described(details: Any) -> dict[str, str]:
         for entry in details
         if isinstance(entry, Mapping)
     }
+
+
+def _named(message: str, described: Mapping[str, str]) -> str:
+    """The message, with the name of the field that it is about, where it leaves that out."""
+    for name, text in described.items():
+        if text and text in message and not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", message):
+            return f"{name}: {message}"
+    return message
 
 
 def _phrase(status: int) -> str:

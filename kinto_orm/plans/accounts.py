@@ -226,6 +226,7 @@ def _put(
     except (Conflict, Unauthorized) as error:
         if not (yield from _was_ours(server, account, password, error)):
             if isinstance(error, Conflict):
+                error.advice = "the account exists already, and keeps its password"
                 error.local = account
                 error.remote = type(account)(account.id, connection=account.connection)
             raise

@@ -220,6 +220,29 @@ def test_a_misspelt_field_inside_names_the_object_the_path_and_the_nearest(
         assert copied == held
 
 
+def test_a_validation_error_names_the_field_whatever_the_server_leaves_out(
+    todo: Collection,
+) -> None:
+    number = {"type": "number"}
+    inner = {"type": "object", "properties": {"n": number}}
+    todo.schema = {"properties": {"t": {"type": "string"}, "o": inner}, "required": ["t"]}
+    todo.save()
+    for data, says in (
+        ({"t": 5}, "400 Bad Request: t: 5 is not of type 'string'"),
+        ({"t": "x", "o": {"n": "q"}}, "400 Bad Request: n: 'q' is not of type 'number'"),
+        ({}, "400 Bad Request: 't' is a required property"),
+    ):
+        with pytest.raises(ValidationError) as caught:
+            todo.create_record(data)
+        assert str(caught.value).endswith(says)
+        assert len(caught.value.fields) == 1
+
+
+def test_an_account_that_exists_is_told_to_exist(kinto: Connection) -> None:
+    with pytest.raises(Conflict, match="the account exists already, and keeps its password"):
+        kinto.accounts.create("alice", password="another")
+
+
 def test_what_lists_are_called_elsewhere_is_told_in_the_words_of_this_library(
     kinto: Connection, todo: Collection
 ) -> None:
