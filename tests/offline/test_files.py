@@ -24,21 +24,32 @@ from support.servers import WatchedServer
 from support.worlds import SECRET
 
 
-@pytest.mark.parametrize("scenario", killed.SCENARIOS)
-def test_killed_at_every_step(server: WatchedServer, tmp_path: Path, scenario: str) -> None:
+def run_script(server: WatchedServer, folder: Path, scenario: str) -> int:
     server.flush()
     server.create_account("alice", SECRET)
     with server.connect("alice") as kinto:
         kinto.create_bucket("b").create_collection("todo")
     script = Path(killed.__file__)
     done = subprocess.run(
-        [sys.executable, script, server.url, SECRET, tmp_path, scenario],
+        [sys.executable, script, server.url, SECRET, folder, scenario],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 8
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_machines_whose_power_is_pulled_out_show_the_same_list(
+    any_server: WatchedServer, tmp_path: Path, seed: int
+) -> None:
+    assert run_script(any_server, tmp_path, str(seed)) > 10
+
+
+@pytest.mark.parametrize("scenario", killed.SCENARIOS)
+def test_killed_at_every_step(server: WatchedServer, tmp_path: Path, scenario: str) -> None:
+    assert run_script(server, tmp_path, scenario) > 8
 
 
 class TestFaults:

@@ -1,6 +1,7 @@
 """Kills a process at every step of what it does to a mirror, and looks at what is left.
 
-Run as a script: `killed.py URL PASSWORD FOLDER SCENARIO`. Steps are the statements that the
+Run as a script: `killed.py URL PASSWORD FOLDER SCENARIO`, where a number stands for two machines
+at random. Steps are the statements that the
 file is asked to run, and the requests and answers of the network.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable
@@ -148,8 +150,60 @@ def killed_at(step: int, work: Callable[..., None], *place: Any) -> bool:
     return os.WIFSIGNALED(status)
 
 
+#: How often one of two machines does something in `two_machines`.
+ROUNDS = 60
+
+
+def two_machines(url: str, password: str, folder: Path, dice: random.Random) -> int:
+    """A list is edited on two machines, and synced; at random the power is pulled out.
+
+    In the end both show the same list, with each edit of which somebody was told that it was
+    saved. Returns how often the power was out.
+    """
+    paths = [folder / f"{name}.sqlite" for name in "ab"]
+    saved: set[tuple[str, str]] = set()
+    outages = 0
+    for number in range(ROUNDS):
+        id, token = f"r{dice.randrange(4)}", f"e{number}"
+        path, is_edit, step = dice.choice(paths), dice.random() < 0.6, dice.randrange(80)
+        told, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            mirror, todo, _ = opened(url, password, path)
+            STEPS.left = step // 4 if is_edit else step
+            if is_edit:
+                record, created = todo.records.get_or_create(id, {token: True})
+                if not created:
+                    record.data[token] = True
+                    record.save()
+                os.write(tell, b"saved")
+            else:
+                mirror.sync(on_conflict="merge")
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        os.close(tell)
+        if os.read(told, 10):
+            saved.add((id, token))
+        os.close(told)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, status
+        outages += os.WIFSIGNALED(status)
+    machines = [opened(url, password, path) for path in paths]
+    for mirror, _, _ in [*machines, *machines, *machines]:
+        mirror.sync(on_conflict="merge")
+        assert not mirror.conflicts, mirror.conflicts
+    (_, one, theirs), (_, other, _) = machines
+    assert held(one) == held(other) == held(theirs)
+    lost = [(id, token) for id, token in saved if token not in held(one)[id]]
+    assert lost == []
+    assert len(saved) > 5
+    return outages
+
+
 def main(url: str, password: str, folder: str, scenario: str) -> None:
     trace_files()
+    if scenario.isdigit():
+        print(two_machines(url, password, Path(folder), random.Random(int(scenario))))
+        return
     work, check = SCENARIOS[scenario]
     for step in itertools.count():
         place = url, password, Path(folder) / f"{step}.sqlite"
