@@ -135,6 +135,7 @@ class Mirror(MirrorBase[Collection[Any]]):
         Requests, for each collection: one where nothing changed; else one for each page, one
         that counts, and one for each ``batch_max_requests`` writes. Of several verified
         collections of a server, one that asks which of them changed, and one for each of those.
+        Of the default bucket, one more for each connection: whose it is.
         """
         check_arguments(direction, on_conflict)
         wanted = self._those(collection)
