@@ -284,7 +284,7 @@ def test_fifty_tasks_lose_and_double_nothing_on_a_bad_road(
     server.flush()
     server.create_account("alice", SECRET)
     dice = random.Random(14)
-    number = 1000 if loop == "asyncio" else 300
+    number = 1000
 
     async def main() -> None:
         with FaultProxy(server.url) as proxy:

@@ -28,12 +28,12 @@ BLOCKING = {
     "async.rst": "it is awaited as it is written",
     "command_line.rst": "connections from arguments are for scripts, which block",
     "manifests.rst": "a manifest is applied by a script or a deployment, over what blocks",
-    "mirrors.rst": "a mirror is a file, and answers without a network",
+    "mirrors.rst": "mirrors have another face that is awaited, and tests of it",
     "awaited.py": "it is awaited as it is written",
     "many_processes.py": "a loop of events does not travel to other processes",
     "readme_2015.py": "create=True would make a request in a constructor",
     "robust_sync.py": "it has threads",
-    "two_machines.py": "a mirror is a file, and answers without a network",
+    "two_machines.py": "mirrors have another face that is awaited, and tests of it",
 }
 BLOCKING_CODE = {
     "Manifest": BLOCKING["manifests.rst"],

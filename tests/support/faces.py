@@ -14,6 +14,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -162,7 +163,7 @@ def _call_without_await(loop: _Loop, patch: pytest.MonkeyPatch) -> None:
             if name.startswith("__a"):
                 continue
             if isinstance(member, property) and _is_asked(member.fget):
-                patch.setattr(cls, name, property(_waiting(loop, member.fget)))
+                patch.setattr(cls, name, property(_read(loop, member.fget)))
             elif _gives_a_generator(member):
                 patch.setattr(cls, name, _iterating(loop, member))
             elif inspect.iscoroutinefunction(member) or _is_asked(member):
@@ -245,6 +246,17 @@ def _waiting(loop: _Loop, function: Any, inside: Any = None) -> Any:
         return loop.wait(job)
 
     return call
+
+
+def _read(loop: _Loop, function: Any) -> Any:
+    """An attribute that is waited for where it is read by a test, and not by the library."""
+    waiting = _waiting(loop, function)
+
+    def read(self: Any) -> Any:
+        reader = sys._getframe(1).f_globals["__name__"]
+        return (function if reader.startswith("kinto_orm.") else waiting)(self)
+
+    return read
 
 
 def _next(loop: _Loop) -> Callable[[Any], Any]:
