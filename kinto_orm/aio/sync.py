@@ -6,7 +6,10 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from anyio.lowlevel import checkpoint
+
 from kinto_orm.aio.asked import Asked
+from kinto_orm.aio.read_ahead import RUN
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.progress import tracked
 from kinto_orm.plans.copy import Copy
@@ -95,5 +98,7 @@ async def _pull(rows: Iterable[Any] | AsyncIterable[Any], add: Callable[[Any], N
         async for row in rows:
             add(row)
     else:
-        for row in rows:
+        for number, row in enumerate(rows):
             add(row)
+            if number % RUN == 0:
+                await checkpoint()

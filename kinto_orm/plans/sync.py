@@ -10,7 +10,7 @@ from kinto_orm.errors import Conflict
 from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
-from kinto_orm.plans.effects import Ask, Steps, Verb, Verbs, supplied
+from kinto_orm.plans.effects import Ask, Offload, Steps, Verb, Verbs, supplied
 from kinto_orm.plans.replicas import Replica
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
@@ -77,17 +77,23 @@ class Sync(Shown):
 
         ``doomed``: which of the others are to go.
         """
-        for key, want in wanted.items():
-            one = held.get(key)
-            if one is None:
-                self.created.append(place.made(None, want.fields, want.permissions))
-            elif want.permissions is None:
-                self._settle(one, want)
-            else:
-                self._settle(one, want, (yield from self._writer()))
-        self.deleted += [one for key, one in held.items() if key in doomed and key not in wanted]
+        writer = None
+        if any(want.permissions is not None and key in held for key, want in wanted.items()):
+            writer = yield from self._writer()
 
-    def _settle(self, one: Any, want: Wanted, writer: str | None = None) -> None:
+        def settle() -> None:
+            for key, want in wanted.items():
+                one = held.get(key)
+                if one is None:
+                    self.created.append(place.made(None, want.fields, want.permissions))
+                else:
+                    self._settle(one, want, writer)
+            gone = [one for key, one in held.items() if key in doomed and key not in wanted]
+            self.deleted += gone
+
+        yield Offload(settle)
+
+    def _settle(self, one: Any, want: Wanted, writer: str | None) -> None:
         """Edit an object to be what is wanted."""
         if edit(one, want, self._keep, writer):
             self.updated.append(one)
@@ -104,7 +110,7 @@ class Sync(Shown):
     def _sending(self, tracked: Tracked[Verb]) -> Steps[int]:
         """Send what is pending, in batches; how many writes it was."""
         written = 0
-        pending = self._left()
+        pending = yield Offload(self._left)
         shown = iter(tracked(pending))
         ignore = (Conflict,) if self._on_conflict == "theirs" else ()
         for kinds in _ROUNDS:

@@ -71,3 +71,30 @@ def test_a_page_of_a_thousand_records_is_read_and_many_are_saved_in_short_steps(
         gc.enable()
     assert len(steps) > 1000
     assert max(steps) < LONGEST
+
+
+def test_thousands_of_rows_are_compared_and_written_in_short_steps(
+    server: WatchedServer, steps: list[float]
+) -> None:
+    server.flush()
+    server.create_account("alice", SECRET)
+    rows = [{"id": f"r{n}", "n": n, "text": "x" * 100} for n in range(3000)]
+
+    async def main() -> None:
+        async with Connection(server.url, auth=("alice", SECRET)) as kinto:
+            bucket = await kinto.create_bucket("b")
+            todo = await bucket.create_collection("todo")
+            gc.collect()
+            gc.disable()
+            await anyio.sleep(0)
+            steps.clear()
+            await todo.records.sync_from(rows)
+            await todo.records.sync_from({**row, "n": -1} for row in rows)
+            assert await todo.records.filter(n=-1).count() == 3000
+
+    try:
+        anyio.run(main)
+    finally:
+        gc.enable()
+    assert len(steps) > 300
+    assert max(steps) < LONGEST

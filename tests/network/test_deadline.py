@@ -167,6 +167,7 @@ def test_a_batch_ends_with_the_deadline(world: World) -> None:
     assert {type(error) for _, error in caught.value.errors} == {ReadTimeout}
 
 
+@pytest.mark.blocking("it is awaited as it is written")
 def test_an_awaited_batch_ends_with_the_deadline_too(world: World) -> None:
     world.proxy.next(*[slowly] * 9)
 
@@ -213,6 +214,21 @@ def test_envelopes_of_streams_and_syncs_have_a_deadline_each(world: World) -> No
     todo.records.sync_from({"id": f"r{number}"} for number in range(60))
     assert len(remaining) == 6
     assert min(remaining) > 99
+
+
+def test_each_file_of_a_copy_is_a_call_of_its_own(world: World) -> None:
+    remaining: dict[str, float] = {}
+
+    def note(request: Any) -> None:
+        remaining[f"{request.method} {request.uri.rpartition('/')[2]}"] = left() or 0
+        time.sleep(0.3)
+
+    world.todo.record("r").attach(b"some bytes", "some.txt")
+    hurried = world.todo.with_options(deadline=100, event_hooks={"request": [note]})
+    hurried.copy_to(hurried.bucket.collection("copy"), attachments=True)
+    assert remaining["PUT r"] > 99.8
+    assert remaining["POST attachment"] < 99.8
+    assert remaining["GET r"] < remaining["POST attachment"] - 0.2
 
 
 def test_a_call_inside_another_one_ends_with_it(world: World) -> None:
