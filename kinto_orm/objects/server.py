@@ -36,6 +36,16 @@ class Server:
         self.server_url = transport.pool.server_url
         self._driver = Driver(transport, Said(self.server_url, said))
 
+    if not TYPE_CHECKING:  # a type checker should still find misspelt names
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):
+                # A property that raised an AttributeError says more.
+                return object.__getattribute__(self, name)
+            from kinto_orm.protocol.misspellings import no_attribute
+
+            raise AttributeError(no_attribute(self, name, "connection", fields=False))
+
     if TYPE_CHECKING:
 
         def with_options(self: Self, **overrides: Unpack[Overrides]) -> Self: ...

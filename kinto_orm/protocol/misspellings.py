@@ -6,6 +6,7 @@ and its opposite finds everything, which is then deleted: such names are refused
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 #: The transforms of moments in Django: they come last, or before another lookup.
@@ -131,3 +132,53 @@ def nearest_names(name: str, names: Iterable[str]) -> list[str]:
     from difflib import get_close_matches
 
     return get_close_matches(name, [one for one in names if not one.startswith("_")], 3, 0.6)
+
+
+#: What verbs and lists are about, at the end of their names: ``records``, ``get_record``.
+_ABOUT = re.compile(r"(?:(?:get|create|delete|save)_)?(bucket|collection|group|record)s?\Z")
+
+#: The way from one kind of object to that which has the verbs and lists of another.
+_WAYS = {
+    ("connection", "collection"): "kinto.bucket(…)",
+    ("connection", "group"): "kinto.bucket(…)",
+    ("connection", "record"): "kinto.bucket(…).collection(…)",
+    ("bucket", "bucket"): "bucket.connection",
+    ("bucket", "record"): "bucket.collection(…)",
+    ("collection", "bucket"): "collection.connection",
+    ("collection", "collection"): "collection.bucket",
+    ("collection", "group"): "collection.bucket",
+    ("group", "group"): "group.bucket",
+    ("group", "collection"): "group.bucket",
+    ("group", "record"): "group.bucket.collection(…)",
+    ("group", "bucket"): "group.connection",
+    ("record", "record"): "record.collection",
+    ("record", "collection"): "record.bucket",
+    ("record", "group"): "record.bucket",
+    ("record", "bucket"): "record.connection",
+}
+
+#: Verbs of lists that people look for on a collection.
+_OF_LISTS = frozenset(
+    """filter exclude order_by only first last count get values all create_many sync_from
+    update_or_create get_or_create iter_dicts to_dicts to_pandas pages page_size since before
+    limit changes at with_permissions download_attachments update""".split()  # noqa: SIM905
+)
+
+
+def no_attribute(one: object, name: str, kind: str, fields: bool = True) -> str:
+    """That an object has no such attribute: where it is, or the nearest names.
+
+    ``kind`` is ``record`` and so on; ``fields`` whether it has fields of its own.
+    """
+    what = type(one).__name__
+    sentence = f"a {what} has no attribute {name!r}"
+    about = _ABOUT.match(name)
+    way = _WAYS.get((kind, about[1])) if about else None
+    if way is not None:
+        return f"{sentence}; write {way}.{name}"
+    if kind == "collection" and name in _OF_LISTS:
+        instead = "list(collection.records)" if name == "all" else f"collection.records.{name}(…)"
+        return f"{sentence}; write {instead}"
+    nearest = nearest_names(name, dir(type(one)))
+    meant = f"; the nearest: {', '.join(nearest)}" if nearest else ""
+    return f"{sentence}{meant}; its fields are in .data" if fields else f"{sentence}{meant}"

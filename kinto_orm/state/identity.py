@@ -67,13 +67,9 @@ class Identity(Slotted):
             if hasattr(type(self), name):
                 # A property that raised an AttributeError, which says more.
                 return object.__getattribute__(self, name)
-            from kinto_orm.protocol.misspellings import nearest_names
+            from kinto_orm.protocol.misspellings import no_attribute
 
-            nearest = nearest_names(name, dir(type(self)))
-            meant = f"; the nearest: {', '.join(nearest)}" if nearest else ""
-            raise AttributeError(
-                f"a {type(self).__name__} has no attribute {name!r}{meant}; its fields are in .data"
-            )
+            raise AttributeError(no_attribute(self, name, self.kind.name))
 
 
 class Ancestor(Generic[T]):

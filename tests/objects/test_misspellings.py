@@ -24,6 +24,18 @@ MISTAKES: dict[str, tuple[type[Exception], str]] = {
     "collection.title = 'x'": (AttributeError, "'title'"),
     "bucket.title = 'x'": (AttributeError, "'title'"),
     "group.memmbers = []": (AttributeError, "'memmbers'"),
+    # what is elsewhere
+    "bucket.records": (AttributeError, r"write bucket\.collection\(…\)\.records$"),
+    "bucket.create_record({})": (AttributeError, r"write bucket\.collection\(…\)\.create_record$"),
+    "kinto.records": (AttributeError, r"write kinto\.bucket\(…\)\.collection\(…\)\.records$"),
+    "kinto.get_collection('c')": (AttributeError, r"write kinto\.bucket\(…\)\.get_collection$"),
+    "kinto.bukets": (AttributeError, "a Connection has no attribute 'bukets'; the nearest: bucke"),
+    "kinto.login()": (AttributeError, "a Connection has no attribute 'login'"),
+    "collection.filter(title='a')": (AttributeError, r"write collection\.records\.filter\(…\)$"),
+    "collection.all()": (AttributeError, r"write list\(collection\.records\)$"),
+    "collection.collections": (AttributeError, r"write collection\.bucket\.collections$"),
+    "group.groups": (AttributeError, r"write group\.bucket\.groups$"),
+    "record.records": (AttributeError, r"write record\.collection\.records$"),
     # what an object is, and where
     "record.id = 'y'": (AttributeError, "'id'"),
     "record.last_modified = 5": (AttributeError, "'last_modified'"),
