@@ -69,6 +69,9 @@ def _spawned(run: Callable[[], Any]) -> object:
 class _Awaited:
     """An iterator that is awaited, and says so to who does not."""
 
+    def __repr__(self) -> str:
+        return "<to be read: async for … in it>"
+
     if not TYPE_CHECKING:
 
         def __iter__(self) -> NoReturn:

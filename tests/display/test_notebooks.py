@@ -348,6 +348,8 @@ def test_a_conflict_is_shown_as_a_table_of_its_versions(todo: Collection) -> Non
 async def _shown_async(url: str) -> tuple[str, str]:
     async with AsyncConnection(url, ("alice", DEFAULT_PASSWORD)) as kinto:
         records = kinto.bucket("b").collection("todo").records
+        for iterator in (aiter(records), records.values("title"), records.pages()):
+            assert repr(iterator) == "<to be read: async for … in it>"
         return shown(records), shown(await records.first())
 
 

@@ -14,6 +14,8 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from kinto_orm import (
+    Account,
+    Accounts,
     Authenticated,
     BadRequest,
     BasicPatch,
@@ -80,6 +82,12 @@ def options_are_those_of_the_constructor(kinto: Connection, bucket: Bucket) -> N
 
 
 def connections_know_the_server(kinto: Connection) -> None:
+    assert_type(kinto.accounts["bob"], Account)
+    assert_type(kinto.accounts[:5].filter(city="Oslo"), Accounts)
+    assert_type(list(kinto.accounts), list[Account])
+    assert_type(kinto.accounts.get("bob"), Account | None)
+    assert_type(kinto.accounts.first(), Account | None)
+    assert_type(kinto.accounts["bob"].last_modified, int | None)
     assert_type(kinto.server_url, str)
     assert_type(kinto.server_info, dict[str, Any])
     assert_type(kinto.capabilities, dict[str, Any])

@@ -9,7 +9,7 @@ import attrs
 import httpx2
 
 from kinto_orm import Changes, Tombstone, User
-from kinto_orm.aio import Attachment, Bucket, Collection, Connection, Group, Record
+from kinto_orm.aio import Account, Attachment, Bucket, Collection, Connection, Group, Record
 from kinto_orm.aio.changesets import Changeset
 from kinto_orm.aio.records import Records
 from kinto_orm.aio.sync import CopyPlan, RowsPlan
@@ -20,6 +20,9 @@ async def connections_know_the_server(url: str) -> None:
     Connection(url, session=None)  # type: ignore[call-arg]
     async with Connection(url) as kinto:
         assert_type(kinto, Connection)
+        assert_type(await kinto.accounts["bob"], Account)
+        assert_type([one async for one in kinto.accounts], list[Account])
+        assert_type(await kinto.accounts.get("bob"), Account | None)
         assert_type(await kinto.server_info, dict[str, Any])
         assert_type(await kinto.user, User | None)
         assert_type(await kinto.http_api_version, str | None)
