@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from kinto_orm import (
     ValidationError,
 )
 from kinto_orm.offline import Mirror
+from kinto_orm.testing import DEFAULT_PASSWORD
 from offline.conftest import Keep
 from support.servers import WatchedServer
 
@@ -580,3 +584,27 @@ class TestSharedFiles:
         assert held(here).keys() == held(theirs).keys()
         with first._file.reading() as database:
             assert database.execute("SELECT count(*) FROM met").fetchone() == (0,)
+
+
+def test_a_first_sync_holds_a_page_at_a_time(theirs: Collection, tmp_path: Path) -> None:
+    script = f"""
+import sys, tracemalloc
+from kinto_orm import Connection
+from kinto_orm.offline import Mirror
+kinto = Connection({theirs.connection.server_url!r}, ("alice", {DEFAULT_PASSWORD!r}))
+with Mirror(sys.argv[1]) as mirror:
+    todo = mirror.keep(kinto.bucket("home").collection("todo"))
+    mirror.sync(direction="push")
+    tracemalloc.start()
+    mirror.sync()
+    print(todo.records.count(), tracemalloc.get_traced_memory()[1])
+"""
+    peaks = []
+    for number, more in ((2000, 2000), (5000, 3000)):
+        theirs.records.create_many({"text": "x" * 300, "n": n} for n in range(more))
+        run = [sys.executable, "-c", script, tmp_path / f"{number}.sqlite"]
+        done = subprocess.run(run, capture_output=True, text=True, check=True)
+        count, peak = map(int, done.stdout.split())
+        assert count == number
+        peaks.append(peak)
+    assert peaks[1] < 1.5 * peaks[0], peaks
