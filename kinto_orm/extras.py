@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from importlib import import_module
 
 
 @contextlib.contextmanager
@@ -23,3 +24,10 @@ def extra(name: str, what: str, package: str) -> Iterator[None]:
         raise ImportError(f'{what} needs {package}: pip install "kinto_orm[{name}]"{why}') from (
             None if missing else error
         )
+
+
+def required(name: str, what: str, *packages: str) -> None:
+    """Raise where one of the packages is missing that the extra ``name`` installs."""
+    for package in packages:
+        with extra(name, what, package):
+            import_module(package)

@@ -4,6 +4,11 @@ Whatever may make a request is a coroutine, an async iterator or an async contex
 other names are those of ``kinto_orm``: errors, patches, principals, tombstones, plans.
 """
 
+# ruff: noqa: E402
+from kinto_orm.extras import required
+
+required("async", "kinto_orm.aio", "httpx2", "anyio")
+
 from kinto_orm.aio.accounts import Account, Accounts
 from kinto_orm.aio.attachments import Attachment
 from kinto_orm.aio.bucket import Bucket

@@ -19,8 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command `kinto-orm`; its exit code: 0 done, 1 differs or refused, 2 wrong usage."""
     try:
         import click  # noqa: F401
-    except ImportError as error:
-        print(f'kinto-orm needs click: pip install "kinto-orm[cli]" ({error})', file=sys.stderr)
+    except ImportError:
+        print('kinto-orm needs click: pip install "kinto_orm[cli]"', file=sys.stderr)
         return 1
     from kinto_orm.cli.running import run
 

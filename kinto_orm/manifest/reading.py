@@ -43,10 +43,10 @@ def yaml_library() -> Any:
     try:
         from ruamel.yaml import YAML
         from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
-    except ImportError as error:
+    except ImportError:
         raise ImportError(
-            f'a manifest in YAML needs ruamel.yaml: pip install "kinto-orm[manifest]" ({error})'
-        ) from error
+            'a manifest in YAML needs ruamel.yaml: pip install "kinto_orm[manifest]"'
+        ) from None
 
     class Constructor(RoundTripConstructor):
         """JSON has no days: what looks like one is text, as in YAML 1.2. And it has no circles."""

@@ -5,6 +5,11 @@ attributes are called where they are stored, and the JSON schema that says the s
 pending of an object, and how it is sent, knows nothing of this: see ``state.instances``.
 """
 
+# ruff: noqa: E402
+from kinto_orm.extras import required
+
+required("models", "kinto_orm.models", "msgspec")
+
 from kinto_orm.models.adapters import model_of
 from kinto_orm.models.schema import json_schema
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.resources
 import inspect
 import json
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -200,6 +203,32 @@ kinto = Connection("http://localhost:8888/v1", ("alice", "pw"))
 print(json.dumps(kinto.bucket("b").collection("c").record("r").uri))
 """
     assert python_says(code) == "/buckets/b/collections/c/records/r"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("from kinto_orm.aio import Connection", 'kinto_orm.aio needs httpx2: pip install "kinto_'),
+        ("from kinto_orm.models import json_schema", "kinto_orm.models needs msgspec: pip install"),
+        (
+            "from kinto_orm.manifest import Manifest; Manifest.load('x.yaml')",
+            "a manifest in YAML needs ruamel.yaml: pip install",
+        ),
+        ("from kinto_orm.testing import LocalServer; LocalServer().start()", "LocalServer needs "),
+        ("from kinto_orm.cli import main; main(['info'])", "kinto-orm needs click: pip install"),
+    ],
+)
+def test_what_an_extra_is_missing_for_is_told_in_one_sentence(
+    tmp_path: Path, line: str, says: str
+) -> None:
+    (tmp_path / "x.yaml").write_text("buckets: {}")
+    missing = ["click", "httpx2", "kinto", "msgspec", "ruamel", "ruamel.yaml"]
+    code = f"import sys\nfor name in {missing}: sys.modules[name] = None\n{line}"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert says in run.stderr.splitlines()[-1]
+    assert "direct cause" not in run.stderr
 
 
 def test_the_package_is_typed() -> None:
