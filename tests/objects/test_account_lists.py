@@ -167,7 +167,7 @@ def test_accounts_of_one_millisecond_are_all_read(
             assert sorted(found) == [f"{name}2" for name in NAMES]
 
 
-@pytest.mark.parametrize("order", [["id"], ["-last_modified"], ["last_modified"], ["city"]])
+@pytest.mark.parametrize("order", [["id"], ["-last_modified"]])
 def test_who_changes_accounts_while_reading_them_meets_each_once(
     admin: Connection, order: list[str]
 ) -> None:
