@@ -13,6 +13,7 @@ from kinto_orm.aio import Account, Attachment, Bucket, Collection, Connection, G
 from kinto_orm.aio.changesets import Changeset
 from kinto_orm.aio.records import Records
 from kinto_orm.aio.sync import CopyPlan, RowsPlan
+from kinto_orm.offline.aio import KeptConflict, Mirror, Pending
 
 
 async def connections_know_the_server(url: str) -> None:
@@ -120,3 +121,13 @@ async def typed_records_take_instances(todo: Collection) -> None:
     Record("x", collection=tasks, data={"title": "x"})  # type: ignore[arg-type]
     task.data = {"title": "x"}  # type: ignore[assignment]
     print(task.data.titel)  # type: ignore[attr-defined]
+
+
+async def what_a_mirror_keeps_is_as_typed_as_it_was(tasks: Collection[Task]) -> None:
+    async with Mirror("tasks.sqlite") as mirror:
+        assert_type(await mirror.keep(tasks), Collection[Task])
+        assert_type(await mirror.keep(tasks.records.filter(done=False)), Collection[Task])
+        assert_type(await mirror.pending, Pending)
+        report = await mirror.sync(on_conflict="merge")
+        assert_type(await report.conflicts, list[KeptConflict])
+        await mirror.sync(on_conflict="merged")  # type: ignore[arg-type]
