@@ -29,6 +29,7 @@ from greenlet import getcurrent, greenlet
 import kinto_orm
 import kinto_orm.aio
 from kinto_orm.aio import sync
+from kinto_orm.aio.accounts import Accounts
 from kinto_orm.aio.block import Block
 from kinto_orm.aio.connection import Connection
 from kinto_orm.aio.driver import Driver
@@ -36,7 +37,7 @@ from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.pool import Pool
 from kinto_orm.aio.resource import Resource
 from kinto_orm.drivers import sync as blocking
-from kinto_orm.plans import reads
+from kinto_orm.plans import accounts, reads
 from kinto_orm.plans.effects import Ask
 from kinto_orm.testing import LocalServer
 
@@ -176,6 +177,7 @@ def _call_without_await(loop: _Loop, patch: pytest.MonkeyPatch) -> None:
             patch.setattr(cls, "__iter__", _iterating(loop, aiter, refused), raising=False)
     patch.setattr(Listing, "at", _waiting(loop, Listing.at))
     patch.setattr(Listing, "__contains__", _waiting(loop, _contains, Listing.__contains__))
+    patch.setattr(Accounts, "__contains__", _waiting(loop, _has_account, Accounts.__contains__))
     for one in (Block, Connection):
         patch.setattr(one, "__enter__", _waiting(loop, one.__aenter__, one.__enter__))
         patch.setattr(one, "__exit__", _waiting(loop, one.__aexit__, one.__exit__))
@@ -306,6 +308,13 @@ def _kept(loop: _Loop, make: Any) -> Any:
         loop.keep(self)
 
     return made
+
+
+async def _has_account(one: Accounts, wanted: object) -> bool:
+    """What `in` is on the other face, of accounts."""
+    sought = one._sought(wanted)
+    driver = one.connection._driver
+    return sought is not None and await driver.run(accounts.exists(driver.server, sought))
 
 
 async def _contains(listing: Any, wanted: Any) -> bool:
