@@ -94,14 +94,14 @@ class File:
 
     def open(self) -> None:
         """Open the file now, unless it is open."""
-        with self._lock, self._errors():
+        with self._only_one(), self._errors():
             self._current()
 
     def close(self) -> None:
         """Close the file; what is asked of it later is a :class:`MirrorError`."""
-        with self._lock:
+        with self._only_one():
             self._closed = True
-            if self._database is not None and self._process == os.getpid():
+            if self._database is not None:
                 self._database.close()
             self._database = None
 
@@ -116,7 +116,7 @@ class File:
         yield from self._transaction("BEGIN IMMEDIATE")
 
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._errors():
+        with self._only_one(), self._errors():
             database = self._current()
             if self._depth:
                 yield database
@@ -138,9 +138,16 @@ class File:
                     database.execute("ROLLBACK")
                 raise
 
-    def _current(self) -> sqlite3.Connection:
-        if self._process != os.getpid():  # SQLite's connections do not survive a fork
+    def _only_one(self) -> threading.RLock:
+        """The lock of the database. A fork gets both anew: another thread may have held them,
+        which the fork lacks, and SQLite's connections must not even be closed there."""
+        if self._process != os.getpid():
+            _of_parents.append(self._database)
             self._process, self._depth, self._database = os.getpid(), 0, None
+            self._lock = threading.RLock()
+        return self._lock
+
+    def _current(self) -> sqlite3.Connection:
         if self._closed:
             raise MirrorError(f"the mirror {self.path} is closed")
         if self._database is None:
@@ -161,6 +168,9 @@ class File:
                 return f"{self.path} {words}"
         return f"{self.path}: {error}"
 
+
+#: The databases that a parent process had open when this one was forked.
+_of_parents: list[sqlite3.Connection | None] = []
 
 _EXPLANATIONS = {
     "SQLITE_NOTADB": "is no database",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +187,17 @@ class TestFaults:
         assert SECRET.encode() not in content
 
 
+def _written_in_the_child(todo: Collection) -> int:
+    """Make a record, in time; the exit code."""
+    signal.alarm(60)
+    try:
+        todo.create_record({}, id="child")
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 class TestManyAtOnce:
     def test_threads(self, theirs: Collection, keep: Keep) -> None:
         _, todo = keep(theirs)
@@ -206,6 +219,29 @@ class TestManyAtOnce:
         for thread in threads:
             thread.join()
         assert todo.get_record("counter").data.n == 160
+
+    def test_a_fork_while_another_thread_reads(self, theirs: Collection, keep: Keep) -> None:
+        mirror, todo = keep(theirs)
+        begun, forked = threading.Event(), threading.Event()
+
+        def read_slowly() -> None:
+            with mirror._file.reading():
+                assert todo.records.count() == 0
+                begun.set()
+                forked.wait(30)
+            todo.create_record({}, id="parent")
+
+        thread = threading.Thread(target=read_slowly)
+        thread.start()
+        begun.wait(30)
+        child = os.fork()
+        if child == 0:
+            os._exit(_written_in_the_child(todo))
+        _, status = os.waitpid(child, 0)
+        forked.set()
+        thread.join()
+        assert os.WEXITSTATUS(status) == 0
+        assert {one.id for one in todo.records} == {"parent", "child"}
 
     def test_processes(self, theirs: Collection, tmp_path: Path) -> None:
         path = tmp_path / "shared.sqlite"
