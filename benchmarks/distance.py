@@ -1,4 +1,4 @@
-"""Servers that are some way off: a relay, in a process of its own, through which requests take long.
+"""Servers that are some way off: a relay in a process of its own, through which requests take long.
 
     with away(urls, 0.02) as url:
 
