@@ -156,7 +156,9 @@ def test_a_reading_beside_others_who_make_and_save_without_a_pause_ends(
         for _ in range(3):
             met = Counter(r.id for r in ordered(todo.records, order).page_size(4))
             assert set(met.values()) == {1}
-            assert met.keys() >= EVERYTHING.keys()
+            # Kinto dates a page before it reads the rows: of what is saved between the two, on
+            # the last page, nothing tells.
+            assert len(EVERYTHING.keys() - met.keys()) <= 1
     finally:
         stop.set()
         writer.join()
