@@ -191,8 +191,9 @@ class PydanticAdapter(Adapter):
             raise TypeError(f"the annotations of {cls.__name__} cannot be read: {error}") from None
         super().__init__(cls)
         refuse_secrets(cls)
-        self.eager = pydantic_is_unsteady(cls)
         self._serialized = serialized_by_pydantic(cls)
+        self.eager = self._serialized != set() or pydantic_is_unsteady(cls.__pydantic_core_schema__)
+        self.lists = bool(holders(cls))
 
     def write(self, instance: Any, items: Items | None = None) -> dict[str, Any]:
         if self._serialized is None:

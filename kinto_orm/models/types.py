@@ -74,6 +74,9 @@ def holds_objects(info: Any) -> bool:
 @lru_cache(maxsize=1000)
 def holders(cls: Any) -> tuple[str, ...]:
     """The attributes of a class in which there may be lists of instances, at any depth."""
+    if hasattr(cls, "model_fields"):
+        declared: dict[str, Any] = cls.model_fields
+        return tuple(name for name, field in declared.items() if _may_hold_others(field.annotation))
     fields: Any = inspect.type_info(cls)
     return tuple(one.name for one in fields.fields if _holds_lists(one.type, set()))
 
@@ -116,30 +119,25 @@ def _unsteady(info: Any, seen: set[int]) -> bool:
     return any(_unsteady(one, seen) for one in inside if one is not None)
 
 
-def pydantic_is_unsteady(cls: type) -> bool:
-    """The same of a model of pydantic, and whether it may hold lists of others."""
-    fields: Any = cls.model_fields  # type: ignore[attr-defined]
-    steady = all(
-        field.default_factory is None or field.default_factory in _STEADY
-        for field in fields.values()
-    )
-    return (
-        not steady
-        or any(_may_hold_others(field.annotation) for field in fields.values())
-        or _runs_functions(cls.__pydantic_core_schema__)  # type: ignore[attr-defined]
-    )
+#: Types of pydantic's whose values have the same order each time in a set.
+_ATOMIC = ("str", "int", "float", "bool", "date", "datetime", "time", "uuid", "decimal", "enum")
 
 
-def _runs_functions(schema: Any) -> bool:
-    """Whether there are validators and their like, which may make something else each time."""
+def pydantic_is_unsteady(schema: Any) -> bool:
+    """The same of pydantic's schema of a model: defaults, validators and their like."""
     if isinstance(schema, (list, tuple)):
-        return any(map(_runs_functions, schema))
+        return any(map(pydantic_is_unsteady, schema))
     if not isinstance(schema, dict):
         return False
     kind = schema.get("type")
     if (isinstance(kind, str) and kind.startswith("function-")) or schema.get("post_init"):
         return True
-    return any(_runs_functions(one) for name, one in schema.items() if name != "serialization")
+    if "default_factory" in schema and schema["default_factory"] not in _STEADY:
+        return True
+    if kind in ("set", "frozenset") and schema["items_schema"]["type"] not in _ATOMIC:
+        return True
+    inside = (one for name, one in schema.items() if name not in ("serialization", "metadata"))
+    return any(map(pydantic_is_unsteady, inside))
 
 
 def _may_hold_others(annotation: Any) -> bool:

@@ -100,8 +100,9 @@ def said_in_step(data: Data) -> dict[str, Any]:
         items: Items = []
         seen = said(model_of(data), base_of(data), items) or {}
         written = [json for _, json in items]
-        found = state_of(data)[3] if seen else []
-        state_of(data)[2:4] = seen, list(zip(found, written, strict=False))
+        found = state_of(data)[3]
+        pairs = list(zip(found, written, strict=True)) if len(found) == len(written) else []
+        state_of(data)[2:4] = seen, pairs
     return seen
 
 
