@@ -173,7 +173,9 @@ def error_for(response: Response) -> ResponseError:
         named = details.get("resource_name") if isinstance(details, dict) else None
         return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response)
     if status == 403 and kind is BUCKET and request.method != "PUT":
-        return BucketNotFound(response)
+        missing = BucketNotFound(response)
+        missing.advice = "there is no such bucket, or this user may not see it"
+        return missing
     if (
         status == 400
         and isinstance(response.body, dict)

@@ -15,6 +15,7 @@ import pytest
 
 from kinto_orm import (
     BatchError,
+    BucketNotFound,
     Collection,
     Conflict,
     Connection,
@@ -236,6 +237,19 @@ def test_a_validation_error_names_the_field_whatever_the_server_leaves_out(
             todo.create_record(data)
         assert str(caught.value).endswith(says)
         assert len(caught.value.fields) == 1
+
+
+def test_a_bucket_that_is_refused_is_told_to_be_missing_or_hidden(
+    kinto: Connection, connect: Callable[..., Connection]
+) -> None:
+    kinto.create_bucket("hers")
+    for bucket in (kinto.bucket("absent"), connect("bob").bucket("hers")):
+        with pytest.raises(BucketNotFound) as caught:
+            bucket.refresh()
+        assert str(caught.value).endswith(
+            "403 Forbidden: This user cannot access this resource; "
+            "there is no such bucket, or this user may not see it"
+        )
 
 
 def test_an_account_that_exists_is_told_to_exist(kinto: Connection) -> None:
