@@ -41,6 +41,9 @@ from kinto_orm.state.document import Document
 
 T = TypeVar("T")
 
+#: After how many verbs of a block, which wait for nothing, others get a turn.
+QUEUED = 100
+
 #: How long a task waits before it looks again whether a lock of threads is free, in seconds.
 MOMENT = 0.02
 
@@ -52,6 +55,8 @@ class Driver(BaseDriver[Pool]):
     """
 
     awaited = True
+
+    _queued = 0  # verbs, in any block
 
     def __init__(self, transport: Transport[Pool], server: Server) -> None:
         super().__init__(transport, server)
@@ -116,6 +121,9 @@ class Driver(BaseDriver[Pool]):
         __tracebackhide__ = True
         if not self.queued(verb):
             return await self.run(verb.steps(ALONE), verb.document if verb.sends_edits else None)
+        self._queued += 1
+        if self._queued % QUEUED == 0:
+            await checkpoint()
         return None
 
     async def _carry_out(self, effect: Effect) -> Any:
