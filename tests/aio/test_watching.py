@@ -9,6 +9,7 @@ import pytest
 
 from kinto_orm import Tombstone
 from support.awaited import Run
+from support.servers import WatchedServer
 
 
 def test_changes_come_as_they_are_made(run: Run) -> None:
@@ -74,5 +75,28 @@ def test_a_monitor_lists_and_reads_what_there_is(run: Run) -> None:
             await review.wait("signed", timeout=0.1, interval=0.05)
         with pytest.raises(TypeError, match="async for"):
             list(kinto.monitor)
+
+    run(main)
+
+
+def test_it_is_waited_until_a_review_is_there(run: Run, server: WatchedServer) -> None:
+    async def main(kinto: Any) -> None:
+        collection = await (await kinto.create_bucket("source")).create_collection("c")
+        await collection.create_record({"n": 1})
+        await collection.review.request("please")
+        reviewers = await kinto.bucket("source").groups["c-reviewers"]
+        reviewers.members += "account:rob"
+        await reviewers.save()
+        rob = kinto.with_options(auth=server.create_account("rob"))
+
+        async def approve() -> None:
+            await anyio.sleep(0.3)
+            await rob.bucket("source").collection("c").review.approve()
+
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(approve)
+                review = await collection.review.wait(interval=0.05)
+        assert await review.status == "signed"
 
     run(main)

@@ -28,7 +28,7 @@ def test_source_preview_and_destination_are_known_from_any_of_them(kinto: Connec
         _ = kinto.bucket("b").collection("c").review.source
 
 
-@pytest.mark.blocking("threads; tests/aio has tasks")
+@pytest.mark.blocking("threads; tests/aio/test_watching.py has tasks")
 def test_it_is_waited_until_a_review_is_there(pg_server: WatchedServer) -> None:
     pg_server.flush()
     ann = pg_server.connect("ann")
