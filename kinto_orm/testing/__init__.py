@@ -7,7 +7,7 @@
         kinto.bucket("default").collection("todo").create_record({"title": "Todo #1"})
 
 The server runs in threads of this process, listens on a free port of the loopback
-interface, and keeps everything in memory. It needs `pip install "kinto-orm[server]"`.
+interface, and keeps everything in memory. It needs `pip install "kinto_orm[server]"`.
 With pytest, the fixtures `kinto_server` and `kinto` are there without an import. From a
 shell, `python -m kinto_orm.testing` prints the URL of a server that lasts until Ctrl-C, and a
 connection to it, with an account that is ready.

@@ -73,4 +73,4 @@ def test_the_helpers_need_no_click() -> None:
         "sys.exit(main(['ls']))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (run.returncode, "kinto-orm[cli]" in run.stderr) == (1, True)
+    assert (run.returncode, "kinto_orm[cli]" in run.stderr) == (1, True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import kinto_orm
 from kinto_orm import Connection
 from kinto_orm.plans import effects
 
@@ -79,7 +80,7 @@ def test_only_the_doors_that_the_page_names_import_what_is_in_them() -> None:
 
 def room_of(path: str) -> str:
     """The folder of a module's file, or the module where it is in none; empty for others."""
-    package = f"{ROOT / 'kinto_orm'}{os.sep}"
+    package = f"{Path(kinto_orm.__file__).parent}{os.sep}"  # installed, perhaps
     return path.removeprefix(package).split(os.sep)[0] if path.startswith(package) else ""
 
 

@@ -161,5 +161,5 @@ def test_json_needs_no_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "ruamel.yaml", None)
     path = Manifest({"a": {"data": {"x": 1}}}).save(tmp_path / "server.json")
     assert Manifest.load(path).buckets == {"a": {"data": {"x": 1}}}
-    with pytest.raises(ImportError, match=r"kinto-orm\[manifest\]"):
+    with pytest.raises(ImportError, match=r"kinto_orm\[manifest\]"):
         Manifest.loads("buckets: {}")
