@@ -89,7 +89,7 @@ def test_the_longest_backoff_is_a_day(proxy: FaultProxy, through: Connect) -> No
 ALERT = 'Alert: {"code": "soft-eol", "message": "It will go.", "url": "http://kinto.example/"}'
 
 
-@pytest.mark.blocking("awaited, the caller is a task; tests/aio/test_strangers.py")
+@pytest.mark.blocking("awaited, the caller is a task; tests/aio/test_awaited_strangers.py")
 def test_an_alert_warns_once_for_each_message_where_the_library_was_called(
     proxy: FaultProxy, through: Connect
 ) -> None:

@@ -451,7 +451,9 @@ def test_nothing_is_left_running_when_a_loop_is_left(todo: Collection) -> None:
 
 
 @pytest.mark.parametrize("fault", ["delay", "503"])
-@pytest.mark.blocking("the loop stands still while the test waits; tests/aio/test_strangers.py")
+@pytest.mark.blocking(
+    "the loop stands still while the test waits; tests/aio/test_awaited_strangers.py"
+)
 def test_leaving_a_loop_does_not_wait_for_the_page_ahead_and_its_retries(
     todo: Collection, server: WatchedServer, fault: str
 ) -> None:

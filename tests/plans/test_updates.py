@@ -274,7 +274,7 @@ def test_an_update_whose_reply_is_lost_is_made_once_and_counted(
 # What is left of a loop
 
 
-@pytest.mark.blocking("threads; tests/aio/test_strangers.py")
+@pytest.mark.blocking("threads; tests/aio/test_awaited_strangers.py")
 def test_a_page_that_nobody_waits_for_any_more_is_not_asked_for_again(
     server: WatchedServer, todo_in_memory: Collection
 ) -> None:
