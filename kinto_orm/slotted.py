@@ -72,6 +72,5 @@ def slots_of(cls: type) -> tuple[str, ...]:
 def evolved(one: S, **values: Any) -> S:
     """Another object like this one, but for the slots that are given."""
     other = object.__new__(type(one))
-    for name in slots_of(type(one)):
-        setattr(other, name, values[name] if name in values else getattr(one, name))
+    other.__setstate__({**one.__getstate__(), **values})
     return other
