@@ -45,8 +45,8 @@ _SHOWN = encode({"data": {"password": None}})
 A = TypeVar("A", bound="AccountBase")
 
 
-class _Hashed(Request):
-    """A request whose answer holds hashes of passwords, of which nothing is kept."""
+class AccountRequest(Request):
+    """A request about accounts: of the hashes of passwords in its answer nothing is kept."""
 
     __slots__ = ()
 
@@ -57,13 +57,7 @@ class _Hashed(Request):
         return "" if "password" in text else text
 
 
-class AccountRequest(_Hashed):
-    """A request that reads accounts."""
-
-    __slots__ = ()
-
-
-class PasswordRequest(_Hashed, RequestAs):
+class PasswordRequest(AccountRequest, RequestAs):
     """A request with a password that only the wire sees; it pickles without."""
 
     __slots__ = ("_password",)
