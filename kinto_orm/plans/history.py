@@ -5,8 +5,8 @@ See "History" in Kinto's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kinto_orm.errors import KintoError
@@ -20,6 +20,7 @@ from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
+from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.shown import Shown
 from kinto_orm.state.answers import accept_permissions
 from kinto_orm.state.coverage import WHOLE, Coverage
@@ -28,6 +29,8 @@ from kinto_orm.state.places import Place
 
 R = TypeVar("R", bound=Document)
 H = TypeVar("H", bound="HistoryBase")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @exported
@@ -95,16 +98,42 @@ def purge(server: Server, uri: str, query: Query) -> Steps[int]:
     return len((yield from pages.delete_matches(uri, query)))
 
 
+#: The lookups of ``date`` that compare moments; ``has`` and ``like`` do not.
+_COMPARING = frozenset({"eq", "not", "in", "exclude", "min", "max", "gt", "lt"})
+
+
 def _as_kept(name: str, value: Any) -> Any:
-    """A moment as the history writes it, so that it can be compared as text."""
-    if name.partition("__")[0] != "date":
+    """A moment as the history writes it, so that it can be compared as text.
+
+    Kinto compares values of any kind: to it every date is less than any number, so that the
+    history would be purged as a whole up to a timestamp that was left a number. Raises
+    ``ValueError`` and ``TypeError`` for what is no moment.
+    """
+    field, _, lookup = name.partition("__")
+    if field != "date" or (lookup and lookup not in _COMPARING):
         return value
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_as_kept(name, one) for one in value]
-    if not isinstance(value, datetime):
-        return value
-    encode(value, name)  # which refuses what is no moment
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if lookup in ("in", "exclude"):
+        if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
+            return [_moment(name, one) for one in value]
+        return value  # what is no list is refused as everywhere
+    return _moment(name, value)
+
+
+def _moment(name: str, value: Any) -> str:
+    moment = value
+    if isinstance(value, str) and not value.isdigit():
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"{name}: {value!r} is no date; give a datetime") from None
+        if moment.tzinfo is None:  # a day, or a moment of it, as the history has it: in UTC
+            return moment.isoformat() if len(value) > 10 else str(moment.date())
+    elif not isinstance(value, date):
+        moment = _EPOCH + timedelta(milliseconds=timestamp(value, name))
+    if not isinstance(moment, datetime):
+        return str(moment)
+    encode(moment, name)  # which refuses what is no moment
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _check(entry: HistoryEntry) -> None:

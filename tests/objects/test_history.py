@@ -133,6 +133,44 @@ def test_dates_compare_with_moments_in_any_zone(bucket: Bucket, todo: Collection
     assert bucket.history.exclude(date__gt=hour).count() == 0
 
 
+def test_dates_compare_with_timestamps_and_with_their_text(
+    bucket: Bucket, todo: Collection
+) -> None:
+    todo.create_record({}, id="r")
+    entry = bucket.history.first()
+    assert entry is not None
+    date = entry.date
+    stamp = int(date.timestamp() * 1000)
+    history = bucket.history
+    assert history.filter(date__min=stamp).count() == 1
+    assert history.filter(date__max=stamp - 60_000).count() == 0
+    assert history.exclude(date__in=[stamp - 60_000]).count() == 3
+    assert history.filter(date=date.isoformat()).count() == 1
+    assert history.filter(date__gt=str(date.astimezone(timezone(timedelta(hours=5))))).count() == 0
+    in_utc = f"{date:%Y-%m-%d %H:%M}"
+    assert history.filter(date__min=in_utc, resource_name="record").count() == 1
+    assert history.filter(date__lt=in_utc, resource_name="record").count() == 0
+    assert history.filter(date__min=date.date(), date__like=f"{date:%Y}*").count() == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [1795298072, 1795298072.4, "yesterday", None, True, -1, 10**15, "1795298072"]
+)
+def test_what_is_no_moment_purges_no_history(
+    bucket: Bucket, todo: Collection, wrong: object
+) -> None:
+    todo.create_record({}, id="r")
+    for lookup in ("date__max", "date__lt", "date", "date__not"):
+        with pytest.raises(ValueError, match="date"):
+            bucket.history.filter(**{lookup: wrong})
+        with pytest.raises(ValueError, match="date"):
+            bucket.history.exclude(**{lookup: wrong})
+    with pytest.raises(ValueError, match="date__in"):
+        bucket.history.filter(date__in=[wrong])
+    with pytest.raises(TypeError, match="list"):
+        bucket.history.filter(date__in="2026-01-01")
+
+
 def test_a_history_is_purged_of_what_matches(any_server: WatchedServer) -> None:
     with any_server.connect("alice", page_size=2) as kinto:
         todo = kinto.create_bucket("b").create_collection("todo")
