@@ -133,6 +133,12 @@ class Sync(Shown):
     def _save(self, one: Any) -> Verb:
         return Verb("save", one, conflicts.save, {"safe": True, "on_conflict": self._on_conflict})
 
+    # -- copying
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A plan that is public is a dry run's, too, which has slots; all of this one's is here.
+        return vars(self)
+
     # -- showing
 
     @property

@@ -168,3 +168,24 @@ def test_pickles_of_parts_are_parts(todo: Collection, record: Record) -> None:
     group = todo.bucket.create_group("g", {"members": ["account:al"]})
     assert pickled(group.members) == group.members
     assert copy.copy(group.members) == copy.deepcopy(group.members) == {"account:al"}
+
+
+def test_a_copy_of_a_plan_can_be_applied_and_compared_anew(todo: Collection, again: Again) -> None:
+    rows = [{"id": "a", "n": 1}, {"id": "b"}]
+    plan = again(todo.records.sync_from(rows, dry_run=True))
+    assert (len(plan.created), plan.pending, len(plan.requests)) == (2, 2, 2)
+    assert plan.apply() == 2
+    assert not plan.again(rows)
+    copied = again(todo.copy_to(todo.bucket.collection("other"), dry_run=True))
+    assert copied.pending == 3
+    copied.apply()
+    assert not copied.verify()
+    todo.delete_record("a")
+    assert [one.id for one in copied.again().deleted] == ["a"]
+
+
+def test_a_copy_of_a_dry_run_has_the_same_requests(kinto: Connection, again: Again) -> None:
+    with kinto.dry_run() as plan:
+        kinto.create_bucket("other", {"n": 1})
+    assert repr(again(plan)) == repr(plan)
+    assert again(plan).requests == plan.requests
