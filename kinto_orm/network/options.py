@@ -14,6 +14,7 @@ from requests.auth import AuthBase
 from kinto_orm.network.auth import as_auth
 from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.retry import Retry
+from kinto_orm.protocol.encoding import own_number
 from kinto_orm.slotted import Slotted, slots_of
 
 Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
@@ -32,9 +33,14 @@ def _hooks(given: Hooks | None) -> dict[str, list[Callable[..., Any]]]:
     for event, functions in (given or {}).items():
         if event not in hooks:
             raise ValueError(f"there is no event {event!r}; there are {', '.join(EVENTS)}")
-        if callable(functions):
-            raise TypeError(f"event_hooks[{event!r}] is a list of functions")
+        if callable(functions) or not isinstance(functions, Iterable):
+            raise TypeError(f"event_hooks[{event!r}] is a list of functions, not {functions!r}")
         hooks[event] = list(functions)
+        for function in hooks[event]:
+            if not callable(function):
+                raise TypeError(
+                    f"event_hooks[{event!r}] is a list of functions; {function!r} is none"
+                )
     return hooks
 
 
@@ -59,6 +65,12 @@ def _check_deadline(seconds: Any) -> None:
         raise ValueError(
             f"deadline is a number of seconds for a whole call, or None for no end, not {seconds!r}"
         )
+
+
+def _check_flag(name: str, flag: Any) -> None:
+    # A text that says "no", out of the environment, would be a yes.
+    if not isinstance(flag, bool):
+        raise TypeError(f"{name} is True or False, not {flag!r}")
 
 
 def _check_page_size(size: Any) -> None:
@@ -99,9 +111,17 @@ class Options(Slotted):
         event_hooks: Hooks | None = None,
     ) -> None:
         _check_mapping("headers", headers, "of names to values")
+        timeout = (
+            tuple(map(own_number, timeout)) if isinstance(timeout, tuple) else own_number(timeout)
+        )
+        deadline, page_size = own_number(deadline), own_number(page_size)
+        retry, retry_after = own_number(retry), own_number(retry_after)
         _check_timeout(timeout)
         _check_deadline(deadline)
         _check_page_size(page_size)
+        flags = {"respect_backoff": respect_backoff, "safe": safe, "dry_mode": dry_mode}
+        for name, flag in flags.items():
+            _check_flag(name, flag)
         self.auth: AuthBase | None = as_auth(auth)
         self.headers: Mapping[str, str | None] = {} if headers is None else headers
         self.timeout = timeout

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.encoding import encode, own_number
 from kinto_orm.protocol.misspellings import MOMENT_PARTS, SERVER_WORDS, advice
 from kinto_orm.protocol.timestamps import timestamp
 
@@ -266,6 +266,7 @@ def _json(field: str, value: Any) -> str:
 
 
 def _flag(field: str, value: Any) -> bool:
+    value = own_number(value)
     if not isinstance(value, bool):
         raise TypeError(f"{field}__has is True or False, not {value!r}")
     return value

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 
 from kinto_orm import Connection, ServiceUnavailable
@@ -58,6 +59,36 @@ def test_a_group_takes_options_too_and_an_unknown_option_is_named(through: Conne
     assert group.with_options(auth=None, timeout=None).bucket.id == "b"
     with pytest.raises(TypeError, match=r"'tiemout'.*timeout"):
         group.with_options(tiemout=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"safe": "no"}, "safe is True or False, not 'no'"),
+        ({"dry_mode": "0"}, "dry_mode is True or False"),
+        ({"respect_backoff": None}, "respect_backoff is True or False"),
+        ({"event_hooks": {"retry": 5}}, "'retry'.* is a list of functions, not 5"),
+        ({"event_hooks": {"retry": [print, 5]}}, "'retry'.* is a list of functions; 5 is none"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused_when_it_is_given(
+    through: Connect, option: Any, said: str
+) -> None:
+    kinto = through()
+    with pytest.raises(TypeError, match=said):
+        through(**option)
+    with pytest.raises(TypeError, match=said):
+        kinto.bucket("b").with_options(**option)
+
+
+def test_options_take_numbers_of_numpys(through: Connect) -> None:
+    seconds = {"timeout": (np.int64(3), np.float32(5)), "deadline": np.int32(9)}
+    kinto = through(retry=np.int64(2), retry_after=np.float32(0), page_size=np.int8(4), **seconds)
+    assert kinto.page_size == 4
+    kinto.create_bucket("b").create_collection("todo").create_record({"n": np.int8(1)})
+    todo = kinto.bucket("b").collection("todo")
+    assert [one.data.n for one in todo.records.filter(n__has=np.True_)] == [1]
+    assert todo.with_options(timeout=np.int64(4)).records.count() == 1
 
 
 def test_what_the_server_said_is_not_asked_again_for_other_options(
