@@ -5,6 +5,11 @@ may move in that order: ahead, where it would be met again (and, if each time it
 saved, for ever), or back, where it would never be met. The list's ETag tells whether anything
 was saved. So what was saved since the first page is left out of the other pages, and looked
 up by its id in the end. What is kept for that are ids.
+
+The ETag does not tell everything: Kinto takes it before it reads the rows of a page, and on
+PostgreSQL something can become visible behind what is newer. Where an earlier reading found
+that somebody saves objects of the list, and that was lately, what was saved is looked up
+although the ETag is the same. So a list that nobody writes takes no request more.
 """
 
 from __future__ import annotations
@@ -20,6 +25,9 @@ from kinto_orm.slotted import evolved
 from kinto_orm.state.made import Made, Readings
 
 Row = dict[str, Any]
+
+#: For how long after the last change a list may be in use by others, in milliseconds.
+LATELY = 60_000
 
 #: How many ids are asked for at a time: proxies take URLs of 8 KB.
 CHUNK = 100
@@ -105,6 +113,13 @@ class OncePages(Pages):
             self._changed = True
             if self._ascending and rows and self._is_later(rows[-1]):
                 self.query = None  # nothing older follows
+        elif self.query is None and self._moving:
+            self._changed = self._readings.meets_others(self.uri) and self._is_lately(response)
+
+    def _is_lately(self, response: Response) -> bool:
+        """Whether the list was changed shortly before an answer."""
+        clock, changed = response.clock, self.timestamp
+        return clock is None or changed is None or clock - changed < LATELY
 
     def _is_later(self, row: Row) -> bool:
         return self.timestamp is not None and row["last_modified"] > self.timestamp
@@ -141,6 +156,8 @@ class OncePages(Pages):
     def _owe(self, ids: Iterable[str]) -> None:
         """Note which objects were saved since the reading began."""
         self.owed = [id for id in ids if self._is_new(id)]
+        if self.owed:
+            self._readings.note_others(self.uri)
 
     def _some(self) -> list[str]:
         """The next few of the ids that are owed."""

@@ -38,10 +38,11 @@ class Made:
 class Readings:
     """The readings that are under way, of all connections that share a road to a server."""
 
-    __slots__ = ("_open", "fields", "seen")
+    __slots__ = ("_open", "_others", "fields", "seen")
 
     def __init__(self) -> None:
         self._open: WeakSet[Made] = WeakSet()
+        self._others: set[str] = set()
         #: Some ids of the page that was read last of each list, for completion.
         self.seen: dict[str, list[str]] = {}
         #: And the fields of its first objects, as paths: ``author.name``.
@@ -57,6 +58,16 @@ class Readings:
         if self._open:
             for made in list(self._open):
                 made.note(uri)
+
+    def note_others(self, list_uri: str) -> None:
+        """Note that others saved objects of a list while it was read."""
+        if len(self._others) == SEEN:
+            self._others.clear()  # those that are still in use are found again
+        self._others.add(list_uri)
+
+    def meets_others(self, list_uri: str) -> bool:
+        """Whether others saved objects of a list while it was read, one of the last times."""
+        return list_uri in self._others
 
 
 #: The readings that a connection knows of.

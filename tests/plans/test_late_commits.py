@@ -19,7 +19,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from kinto_orm import Collection, Connection, Record, Tombstone
+from kinto_orm import BasicPatch, Collection, Connection, Record, Tombstone
 from support.servers import WatchedServer
 
 pytestmark = pytest.mark.both_faces
@@ -218,6 +218,36 @@ def test_the_first_reading_of_a_list_during_its_first_batch_is_no_error(
         assert len(read(fresh.with_options(event_hooks=hooks).records)) < 2
         commit.join()
         assert statuses == [500, 200]  # else the race was not met
+
+
+# -- readings
+
+
+@pytest.mark.parametrize("order", [None, "n", "-n"])
+def test_a_reading_beside_others_finds_what_is_committed_behind_its_first_page(
+    todo: Collection, transaction: Callable[[], Any], order: str | None
+) -> None:
+    records = todo.records.page_size(2)
+    if order is not None:
+        records = records.order_by(order)
+    todo.records.create_many({"id": f"r{n}", "n": n} for n in range(6))
+    moved = todo.bucket.collection("todo").get_record
+    meeting = iter(records)
+    next(meeting)
+    for id in ("r0", "r5"):  # others are met, whatever the order
+        moved(id).patch(BasicPatch({"n": 2}))
+    assert len(ids(meeting)) == 5
+    late = transaction()
+    with late.cursor() as cursor:  # from the last page to the first, or the other way round
+        for id, n in (("r0", 9), ("r4", -9)):
+            cursor.execute(UPDATE, (json.dumps({"n": n}), id, todo.uri))
+    moved("r3").patch(BasicPatch({"n": 3}))  # dates the list
+    dated = todo.records.timestamp
+    reading = iter(records)
+    first = next(reading)
+    late.commit()
+    assert todo.records.timestamp == dated
+    assert sorted([first.id, *ids(reading)]) == [f"r{n}" for n in range(6)]
 
 
 # -- whole lists

@@ -157,7 +157,7 @@ def test_a_reading_beside_others_who_make_and_save_without_a_pause_ends(
             met = Counter(r.id for r in ordered(todo.records, order).page_size(4))
             assert set(met.values()) == {1}
             # Kinto dates a page before it reads the rows: of what is saved between the two, on
-            # the last page, nothing tells.
+            # the last page, nothing tells who has not met others before.
             assert len(EVERYTHING.keys() - met.keys()) <= 1
     finally:
         stop.set()
@@ -224,6 +224,34 @@ def test_a_list_that_nobody_changes_takes_no_request_more(
         with any_server.log() as log:
             assert counted(todo.records.order_by("n").page_size(page)) == EVERYTHING
         assert len(log) == requests
+
+
+def test_a_list_where_others_were_met_takes_one_request_more_while_it_is_in_use(
+    todo: Collection,
+    other: Collection,
+    any_server: WatchedServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def requests() -> int:
+        with any_server.log() as log:
+            assert counted(todo.records.page_size(5)) == EVERYTHING
+        return len(log)
+
+    for record in todo.records.page_size(5):  # one's own saves are no others
+        record.data.n += 1
+        record.save()
+    assert requests() == 3
+    reading = iter(todo.records.page_size(5))
+    met = Counter([next(reading).id])
+    (theirs,) = other.records.order_by("last_modified").limit(1)
+    theirs.data.n += 1
+    theirs.save()
+    met.update(record.id for record in reading)
+    assert met == EVERYTHING
+    assert requests() == 4
+    assert counted(todo.records) == EVERYTHING  # a single page is of one moment
+    monkeypatch.setattr("kinto_orm.plans.once.LATELY", -60_000)
+    assert requests() == 3
 
 
 def test_entries_of_the_history_that_come_meanwhile_are_not_given(todo: Collection) -> None:
