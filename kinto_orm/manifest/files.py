@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -52,3 +55,16 @@ def described(data: Any) -> Mapping[str, Any] | None:
     """The description of the file that a record is to have."""
     attachment = data.get("attachment") if isinstance(data, Mapping) else None
     return attachment if isinstance(attachment, Mapping) and "location" in attachment else None
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all. The mode of one that was there stays."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

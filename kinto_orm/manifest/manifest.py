@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 
-from kinto_orm.manifest import checking, dumping, reading
+from kinto_orm.manifest import checking, dumping, files, reading
 from kinto_orm.manifest.checking import Fault
-from kinto_orm.manifest.writing import as_json, as_yaml
+from kinto_orm.manifest.writing import as_before, as_json, as_yaml
 from kinto_orm.shown import Shown
 from kinto_orm.state.identity import is_awaited
 
@@ -60,7 +60,8 @@ class Manifest(Shown):
         made = cls()
         made._original = original
         tree = original.tree if isinstance(original.tree, Mapping) else {}
-        made.buckets = tree.get("buckets", {})
+        # A copy: what was read tells later what is edited.
+        made.buckets = reading.plain(tree.get("buckets", {}))
         folder = tree.get("attachments")
         if isinstance(folder, str):
             made.attachments = Path(folder) if path is None else path.parent / folder
@@ -70,26 +71,34 @@ class Manifest(Shown):
         """Write to a path, as JSON if it ends with ``.json``, else as YAML; returns the path.
 
         Of a YAML file that is there, comments, order and quotes stay with what stays (which needs
-        the extra ``manifest``); one that says the same already is left alone.
+        the extra ``manifest``), and so do its line endings; one that says the same already is left
+        alone. It is written as a whole or not at all, keeps its mode, and where it is a link,
+        what that leads to is written.
         """
         path = Path(file)
-        text = self._text(path)
-        if not path.exists() or path.read_text("utf-8") != text:
-            beside = path.with_name(f".{path.name}.new")
-            beside.write_text(text, "utf-8")
-            os.replace(beside, path)
+        place = path.resolve()  # a link stays one
+        there = place.read_bytes() if place.exists() else b""
+        text = self._text(path, there.decode("utf-8-sig"))
+        if text is not None:
+            files.replace(place, as_before(text, there))
         return path
 
-    def _text(self, path: Path) -> str:
+    def _text(self, path: Path, there: str) -> str | None:
+        """What is to be written in the place of what is there; ``None``: it says so already."""
         tree = self._tree(path.parent)
         if path.suffix == ".json":
-            return as_json(tree)
-        there = reading.read(path) if path.exists() and path.stat().st_size else self._original
-        if there is None or there.marked is None or not isinstance(there.tree, Mapping):
-            return as_yaml(tree)
-        from kinto_orm.manifest.rewriting import rewritten
+            text = as_json(tree)
+        else:
+            before = self._original
+            if there.strip() and (before is None or before.text != reading.lines_of(there)):
+                before = reading.read_text(there, str(path))
+            if before is None or before.marked is None or not isinstance(before.tree, Mapping):
+                text = as_yaml(tree)
+            else:
+                from kinto_orm.manifest.rewriting import rewritten
 
-        return rewritten(there, tree)
+                text = rewritten(before, tree)
+        return None if text == reading.lines_of(there) else text
 
     def __str__(self) -> str:
         """The manifest as YAML."""

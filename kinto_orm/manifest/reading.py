@@ -21,7 +21,7 @@ class Original:
     name: str
     text: str
     tree: Any
-    #: The tree with comments and lines, where it is YAML.
+    #: The tree with lines, where it is YAML.
     marked: Any = None
     _lines: dict[Path_, int] | None = attrs.field(default=None, init=False)
 
@@ -39,7 +39,7 @@ class Original:
 
 
 def yaml_library() -> Any:
-    """The library for YAML, set up to keep comments, order and quotes."""
+    """The library for YAML, set up to read what JSON has, and to tell the lines."""
     try:
         from ruamel.yaml import YAML
         from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
@@ -62,8 +62,6 @@ def yaml_library() -> Any:
     )
     yaml = YAML(typ="rt", pure=True)
     yaml.Constructor = Constructor
-    yaml.preserve_quotes = True
-    yaml.width = 2**20
     return yaml
 
 
@@ -78,7 +76,7 @@ def read(file: str | Path | IO[str]) -> Original:
 
 def read_text(text: str, name: str = "the manifest") -> Original:
     """The same of a text."""
-    text = text.removeprefix("\ufeff")
+    text = lines_of(text.removeprefix("\ufeff"))
     if name.endswith(".json") or text.lstrip().startswith("{"):
         try:
             return Original(name, text, json.loads(text, object_pairs_hook=_once))
@@ -100,6 +98,11 @@ def read_text(text: str, name: str = "the manifest") -> Original:
     except YAMLError as error:
         raise ValueError(f"{name}: {' '.join(str(error).split())}") from None
     return Original(name, text, plain(marked), marked)
+
+
+def lines_of(text: str) -> str:
+    """A text with the line endings that Python has."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

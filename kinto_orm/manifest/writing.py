@@ -6,6 +6,7 @@ any size is written as it is walked.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from typing import Any
 
 #: What may stand without quotes, unless some version of YAML reads it as something else.
 _PLAIN = re.compile(r"[A-Za-z0-9_/][\w./@+(),;=!?%&'*~:#\" -]*\Z")
+#: What may stand without quotes in brackets and braces, too.
+_BARE = re.compile(r"[A-Za-z0-9_/][\w./@+()=~: -]*\Z")
 #: Words that are booleans or null in YAML 1.1 or 1.2.
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 #: Numbers, times and days, and what resembles them: digits and the letters that numbers have.
@@ -67,32 +70,48 @@ def scalar(value: Any) -> str:
     return text
 
 
-def yaml_lines(value: Any, indent: int = 0) -> Iterator[str]:
-    """The lines of an object or a list that is not empty, in the order that it has."""
+def in_brackets(value: Any) -> str:
+    """A value as it may stand between brackets and braces."""
+    if isinstance(value, Mapping):
+        inside = (f"{in_brackets(name)}: {in_brackets(inner)}" for name, inner in value.items())
+        return f"{{{', '.join(inside)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(in_brackets, value))}]"
+    if isinstance(value, str) and not _BARE.match(value):
+        return quoted(value)
+    return scalar(value)
+
+
+def yaml_lines(value: Any, indent: int = 0, indented: bool = False) -> Iterator[str]:
+    """The lines of an object or a list that is not empty, in the order that it has.
+
+    With ``indented``, lists in objects are further to the right than their keys.
+    """
     pad = " " * indent
     if isinstance(value, Mapping):
         for name, inner in value.items():
             key = scalar(name)
             if len(key) <= _LONGEST_KEY:
-                yield from _entry(f"{pad}{key}:", inner, indent, isinstance(inner, Mapping))
+                deeper = indented or isinstance(inner, Mapping)
+                yield from _entry(f"{pad}{key}:", inner, indent, deeper, indented)
             else:
                 yield f"{pad}? {key}"
-                yield from _entry(f"{pad}:", inner, indent, True)
+                yield from _entry(f"{pad}:", inner, indent, True, indented)
         return
     for inner in value:
         if _is_nested(inner):
-            lines = yaml_lines(inner, indent + 2)
+            lines = yaml_lines(inner, indent + 2, indented)
             yield f"{pad}- {next(lines)[indent + 2 :]}"
             yield from lines
         else:
-            yield from _entry(f"{pad}-", inner, indent, True)
+            yield from _entry(f"{pad}-", inner, indent, True, indented)
 
 
-def _entry(head: str, value: Any, indent: int, deeper: bool) -> Iterator[str]:
-    """What follows a key or a dash. Lists in objects are not indented any further."""
+def _entry(head: str, value: Any, indent: int, deeper: bool, indented: bool) -> Iterator[str]:
+    """What follows a key or a dash."""
     if _is_nested(value):
         yield head
-        yield from yaml_lines(value, indent + 2 if deeper else indent)
+        yield from yaml_lines(value, indent + 2 if deeper else indent, indented)
     elif isinstance(value, (Mapping, list, tuple)):
         yield f"{head} {'{}' if isinstance(value, Mapping) else '[]'}"
     elif isinstance(value, str) and is_block(value):
@@ -116,3 +135,11 @@ def as_yaml(tree: Mapping[str, Any]) -> str:
 def as_json(tree: Mapping[str, Any]) -> str:
     """An object as JSON, with the same order."""
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_before(text: str, there: bytes) -> bytes:
+    """The bytes of a text, with the line endings, and the mark in front, of what is there."""
+    if b"\r\n" in there:
+        text = text.replace("\n", "\r\n")
+    mark = codecs.BOM_UTF8
+    return (mark if there.startswith(mark) else b"") + text.encode("utf-8")

@@ -108,6 +108,104 @@ def test_comments_order_quotes_and_indentation_stay_where_a_file_is_rewritten(
     assert path.read_text() == text
 
 
+EDITED = """\
+# Who owns this
+
+main:
+  # about tea
+  tea: {price: 3.50, 'hot': yes}   # flow
+  # about coffee
+  coffee:
+    price: 0x10   # in hex
+    day: 2020-01-01
+    sugar: ~
+    words: >
+      folded
+      words
+    # what coffee has not
+  # about milk
+  milk:   # beside milk
+  - cold
+  # about white
+  - white
+    # behind white
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("tea", None, {"  # about tea\n  tea: {price: 3.50, 'hot': yes}   # flow\n": ""}),
+        ("tea.price", 4.0, {"3.50": "4.0"}),
+        ("tea.hot", None, {", 'hot': yes": ""}),
+        ("tea.names", ["a, b"], {"'hot': yes": "'hot': yes, names: [\"a, b\"]"}),
+        ("tea", "a\nb", {"{price: 3.50, 'hot': yes}   # flow": "|-   # flow\n    a\n    b"}),
+        ("coffee.price", "1e3", {"0x10": '"1e3"'}),
+        ("coffee.sugar", {"x": 1}, {"sugar: ~": "sugar:\n      x: 1"}),
+        ("coffee.words", None, {"    words: >\n      folded\n      words\n": ""}),
+        ("coffee.milk", [1], {"      words\n    #": "      words\n    milk:\n    - 1\n    #"}),
+        (
+            "milk", 1,
+            {"milk:  ": "milk: 1  ", "  - cold\n  # about white\n  - white\n": ""},
+        ),
+        ("milk.0", None, {"  - cold\n": ""}),
+        ("milk.1", None, {"  # about white\n  - white\n    # behind white\n": ""}),
+        ("milk.1", "brown", {"- white": "- brown"}),
+        ("more", True, {"# behind white\n": "# behind white\n  more: true\n"}),
+    ],
+)  # fmt: skip
+def test_only_what_differs_is_another_text(path: str, value: Any, changed: dict[str, str]) -> None:
+    original = read_text(EDITED, "x.yaml")
+    tree = json.loads(json.dumps(original.tree))
+    place: Any = tree["main"]
+    *steps, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for step in steps:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    wanted = EDITED
+    for old, new in changed.items():
+        assert wanted.count(old) == 1
+        wanted = wanted.replace(old, new)
+    text = rewritten(original, tree)
+    assert text == wanted
+    assert read_text(text, "x.yaml").tree == tree
+
+
+def test_what_was_edited_is_in_another_file_too(tmp_path: Path) -> None:
+    for manifest in (Manifest.loads(COMMENTED), Manifest.load(_file(tmp_path, COMMENTED))):
+        manifest.buckets["main"]["collections"]["todo"]["data"]["zebra"] = 2
+        path = manifest.save(tmp_path / "other.yaml")
+        assert path.read_text() == COMMENTED.replace("zebra: 1", "zebra: 2")
+        path.unlink()
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "server.yaml"
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_line_endings_modes_and_links_stay(tmp_path: Path) -> None:
+    windows = "\ufeff" + COMMENTED.replace("\n", "\r\n")
+    path = _file(tmp_path, windows)
+    path.chmod(0o600)
+    link = tmp_path / "link.yaml"
+    link.symlink_to(path)
+    manifest = Manifest.load(link)
+    manifest.save(link)
+    assert path.read_bytes().decode() == windows
+    manifest.buckets["main"]["collections"]["todo"]["data"]["zebra"] = 2
+    manifest.save(link)
+    assert path.read_bytes().decode() == windows.replace("zebra: 1", "zebra: 2")
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link.yaml", "server.yaml"]
+
+
 def test_a_file_that_says_the_same_already_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "server.yaml"
     text = "buckets: { main:  {data: {b: 1, a: 2}} }   # on one line\n"
