@@ -129,10 +129,10 @@ def parsed(name: str | Exactly, fields: Collection[str] | None = None) -> tuple[
 
 def check_server_word(field: str) -> None:
     """Refuse the names of the server's own query arguments: they are no fields."""
-    if field in SERVER_WORDS:
+    instead = SERVER_WORDS.get(field.lower())
+    if instead is not None:
         raise ValueError(
-            f"{field!r} is a word of the server's own queries, not a field; "
-            f"write {SERVER_WORDS[field]}"
+            f"{field!r} is a word of the server's own queries, not a field; write {instead}"
         )
 
 

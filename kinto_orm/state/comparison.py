@@ -12,6 +12,9 @@ from kinto_orm.state.values import Fields, thawed
 
 _ABSENT = object()
 
+#: What JSON has but for lists and objects, and what is derived from it.
+_PLAIN = (str, int, float, type(None))
+
 
 def same(a: Any, b: Any) -> bool:
     """Whether two values are the same JSON: ``True`` is not ``1``, ``1`` is not ``1.0``."""
@@ -50,7 +53,8 @@ def _same_scalar(a: Any, b: Any) -> bool:
         return a is b
     if isinstance(a, float) or isinstance(b, float):
         return isinstance(a, float) and isinstance(b, float) and repr(a) == repr(b)
-    return bool(a == b)
+    # Others have an == of their own: that of an array has no truth, or that of its one item.
+    return isinstance(a, _PLAIN) and isinstance(b, _PLAIN) and bool(a == b)
 
 
 def _as_sent(value: Any) -> Any:

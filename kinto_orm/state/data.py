@@ -164,6 +164,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
     def __delitem__(self, name: str) -> None:
         if name not in self:
             raise KeyError(name)
+        _refuse_in_part(self, name)
         changeable(self).pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
@@ -280,13 +281,17 @@ def _accepted(data: Data, name: str, value: Any) -> Any:
         raise ValueError(
             f"{checked_name(name)!r} is no field of the data: the object itself has it"
         )
-    origin = origin_of(data)
-    held = fields_in(data).get(name)
-    if held is value:  # it was read, and is put back
+    if fields_in(data).get(name) is value:  # it was read, and is put back
         return value
-    if origin is not None and isinstance(held, dict) and origin._in_part(name):
-        raise not_all_loaded(repr(name))
+    _refuse_in_part(data, name)
     return value if type(value) in ATOMS else kept(value, name, (home_of(data), name))
+
+
+def _refuse_in_part(data: Data, name: str) -> None:
+    """Refuse to replace or remove an object of which only some fields are known."""
+    origin = origin_of(data)
+    if origin is not None and isinstance(fields_in(data).get(name), dict) and origin._in_part(name):
+        raise not_all_loaded(repr(name))
 
 
 def changeable(data: Data) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Part(Fields):
         return False
 
     def __delitem__(self, name: str) -> None:
+        self._refuse_in_part(name)
         try:
             super().__delitem__(name)
         except KeyError:
@@ -67,7 +68,13 @@ class Part(Fields):
     def pop(self, name: str, *default: Any) -> Any:
         if name not in self and not default:
             raise KeyError(name)
+        self._refuse_in_part(name)
         return super().pop(name, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        for name in reversed(self):
+            return name, self.pop(name)
+        raise KeyError("there are no fields")
 
     def clear(self) -> None:
         if self._coverage._in_part(*self._path):
@@ -75,21 +82,22 @@ class Part(Fields):
         super().clear()
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._refuse_to_replace(name, value)
+        if dict.get(self, name) is not value:  # else: it was read, and is put back
+            self._refuse_in_part(name)
         super().__setitem__(name, value)
 
     def update(self, other: Any = (), /, **named: Any) -> None:
         given = dict(other, **named)
         for name, value in given.items():
-            self._refuse_to_replace(name, value)
+            if dict.get(self, name) is not value:
+                self._refuse_in_part(name)
         super().update(given)
 
-    def _refuse_to_replace(self, name: str, value: Any) -> None:
-        held = dict.get(self, name)
-        if isinstance(held, dict) and held is not value:
-            path = (*self._path, name)
-            if self._coverage._in_part(*path):
-                raise not_all_loaded(repr(".".join(path)))
+    def _refuse_in_part(self, name: str) -> None:
+        """Refuse to replace or remove an object of which only some fields are known."""
+        path = (*self._path, name)
+        if isinstance(dict.get(self, name), dict) and self._coverage._in_part(*path):
+            raise not_all_loaded(repr(".".join(path)))
 
     # Those of dict would give objects inside that do not know that they are parts, and
     # take for absent what was not asked for.

@@ -124,6 +124,21 @@ def test_what_numpy_has_besides_numbers_is_refused(world: World, value: Any) -> 
         world.todo.create_record({"n": value})
 
 
+@pytest.mark.parametrize(
+    "value", [np.array([1]), np.array([1, 2]), [np.array([1])], {"m": np.array([[1]])}]
+)
+def test_an_array_is_not_what_is_stored(world: World, value: Any) -> None:
+    stored = {"n": 1, "l": [1], "m": {"m": 1}}
+    record = world.todo.create_record(stored)
+    for name in stored:
+        record.data[name] = value
+        assert record.changes
+        with pytest.raises(TypeError, match=rf"data\.{name}.* ndarray"):
+            record.save()
+        record.revert()
+    assert record.data == stored
+
+
 # Members
 
 

@@ -292,6 +292,7 @@ def test_deleting_what_a_wrong_lookup_leaves_deletes_nothing(kinto: Connection) 
     ("word", "right"),
     [
         ("_sort", "order_by"),
+        ("_Sort", "order_by"),
         ("_limit", "limit"),
         ("_fields", "only"),
         ("_since", "since"),

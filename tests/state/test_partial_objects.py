@@ -148,6 +148,22 @@ def test_an_object_known_in_part_is_not_replaced_as_a_whole(
     assert dict(todo.get_record("r").data) == STORED
 
 
+@pytest.mark.parametrize("remove", ["pop", "pop with a default", "del", "del attribute"])
+def test_an_object_known_in_part_is_not_removed_as_a_whole(
+    todo: Collection, partial: Record, remove: str
+) -> None:
+    for fields, name in ((partial.data, "author"), (partial.data.author, "home")):
+        with pytest.raises(NotLoaded, match=f"{name}.* erased unseen"):
+            READS[remove](fields, name)
+    with pytest.raises(NotLoaded, match="erased unseen"):
+        partial.data.author.popitem()
+    assert not partial.changes
+    partial.refresh()
+    del partial.data.author.home
+    partial.save()
+    assert dict(todo.get_record("r").data) == {**STORED, "author": {"name": "bo", "age": 3}}
+
+
 def test_what_is_set_in_a_part_is_saved_beside_what_was_not_loaded(
     todo: Collection, partial: Record
 ) -> None:
