@@ -80,8 +80,14 @@ class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc] 
         if isinstance(wanted, slice):
             return self._sliced(wanted)
         asked: Any = self._asked_for(wanted)
+        return Asked(f"list[{wanted!r}]", lambda: self._read(asked))
+
+    async def _read(self, asked: Account) -> Account:
+        found = await self._with_id(asked.id).first() if self._is_part else None
+        if found is not None:
+            return found
         driver = self.connection._driver
-        return Asked(f"list[{wanted!r}]", lambda: driver.run(accounts.read(driver.server, asked)))
+        return await driver.run(accounts.read(driver.server, asked, self._is_part))
 
     @overload
     async def get(self, id: str) -> Account | None: ...
@@ -89,6 +95,9 @@ class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc] 
     async def get(self, id: str, default: D) -> Account | D: ...
     async def get(self, id: str, default: D | None = None) -> Account | D | None:
         """The account with that id, or ``default``: one GET."""
+        if self._is_part:
+            found = await self._with_id(self._asked_for(id).id).first()
+            return default if found is None else found
         try:
             return await self[id]
         except NotFound:

@@ -44,7 +44,11 @@ class Listing(ListingBase[R], LazyList[R]):
     @overload
     def __getitem__(self: L, wanted: slice) -> L: ...
     def __getitem__(self, wanted: str | slice) -> Asked[R] | Listing[R]:
-        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list."""
+        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list.
+
+        Of a list with filters or bounds in time, an object that does not match is absent; a
+        second GET tells which it is.
+        """
         if isinstance(wanted, slice):
             return self._sliced(wanted)
         asked = self._asked_for(wanted)
@@ -52,8 +56,12 @@ class Listing(ListingBase[R], LazyList[R]):
 
     async def _loaded(self, asked: R) -> R:
         # Never queued: a batch of the caller's holds writes.
-        await self.connection._driver.run(reads.refresh(ALONE, asked, only=None, params=None))
-        return asked
+        run = self.connection._driver.run
+        if not self._is_part:
+            await run(reads.refresh(ALONE, asked, only=self.query.fields, params=None))
+            return asked
+        found = await self._with_id(asked.id).first()
+        return await run(reads.unmatched(asked)) if found is None else found
 
     @overload
     async def get(self, id: str) -> R | None: ...
@@ -61,6 +69,9 @@ class Listing(ListingBase[R], LazyList[R]):
     async def get(self, id: str, default: D) -> R | D: ...
     async def get(self, id: str, default: D | None = None) -> R | D | None:
         """The object with that id, or ``default``: one GET."""
+        if self._is_part:
+            found = await self._with_id(self._asked_for(id).id).first()
+            return default if found is None else found
         try:
             return await self[id]
         except NotFound:

@@ -82,8 +82,11 @@ class Accounts(AccountsBase[Account], LazyList[Account]):
         if isinstance(wanted, slice):
             return self._sliced(wanted)
         asked: Any = self._asked_for(wanted)
+        found = self._with_id(asked.id).first() if self._is_part else None
+        if found is not None:
+            return found
         driver = self.connection._driver
-        account: Account = driver.run(accounts.read(driver.server, asked))
+        account: Account = driver.run(accounts.read(driver.server, asked, self._is_part))
         return account
 
     @overload
@@ -92,6 +95,9 @@ class Accounts(AccountsBase[Account], LazyList[Account]):
     def get(self, id: str, default: D) -> Account | D: ...
     def get(self, id: str, default: D | None = None) -> Account | D | None:
         """The account with that id, or ``default``: one GET."""
+        if self._is_part:
+            found = self._with_id(self._asked_for(id).id).first()
+            return default if found is None else found
         try:
             return self[id]
         except NotFound:
@@ -100,8 +106,12 @@ class Accounts(AccountsBase[Account], LazyList[Account]):
     def __contains__(self, wanted: object) -> bool:
         """Whether an id (or an account) is there: one HEAD."""
         sought = self._sought(wanted)
+        if sought is None:
+            return False
+        if self._is_part:
+            return self._with_id(sought.id).exists()
         driver = self.connection._driver
-        return sought is not None and driver.run(accounts.exists(driver.server, sought))
+        return driver.run(accounts.exists(driver.server, sought))
 
     def count(self) -> int:
         """How many accounts this user may see: one HEAD."""

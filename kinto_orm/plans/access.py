@@ -29,6 +29,7 @@ class AccessBase(EntriesBase[PermissionEntry]):
     __slots__ = ()
 
     _entry = PermissionEntry
+    _key = "uri"
     _fields = frozenset(
         ["uri", "resource_name", "id", "bucket_id", "collection_id", "group_id", "record_id"]
     )

@@ -24,7 +24,7 @@ from kinto_orm.errors import (
     ValidationError,
 )
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.reads import explained
+from kinto_orm.plans.reads import UNMATCHED, explained
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.ids import check_account_id
@@ -170,13 +170,15 @@ def listed(kind: type[A], connection: Any, row: Mapping[str, Any]) -> A:
     return _remade(kind, row["id"], connection, (row["last_modified"], thawed(others)))
 
 
-def read(server: Server, account: A) -> Steps[A]:
-    """GET an account."""
+def read(server: Server, account: A, unmatched: bool = False) -> Steps[A]:
+    """GET an account; ``unmatched``: which was not among what of the list is wanted."""
     yield from server.requires("accounts")
     response = checked((yield AccountRequest("GET", account.uri)))
     row = response.body.get("data") if isinstance(response.body, Mapping) else None
     if not is_object(row):
         raise InvalidResponse(response, "the answer is not an account")
+    if unmatched:
+        raise NotFound(response, UNMATCHED)
     return listed(type(account), account.connection, {**row, "id": account.id})
 
 

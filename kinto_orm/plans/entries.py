@@ -7,7 +7,12 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from kinto_orm.plans.lists import ListBase
+from kinto_orm.errors import NotFound
+from kinto_orm.plans.effects import Steps
+from kinto_orm.plans.lists import ListBase, pages_of
+from kinto_orm.plans.pages import first_answer
+from kinto_orm.plans.server import Server
+from kinto_orm.protocol.replies import checked
 from kinto_orm.shown import Shown
 from kinto_orm.state.values import plain, thawed
 
@@ -52,15 +57,31 @@ class EntriesBase(ListBase[E]):
     __slots__ = ()
 
     _entry: ClassVar[type[Any]]
+    #: The field that tells them apart.
+    _key: ClassVar[str] = "id"
 
     def _items(self, rows: list[dict[str, Any]]) -> Iterator[E]:
         return map(self._entry, rows)
 
-    def __getitem__(self: L, wanted: slice) -> L:
-        """``list[:20]``: a shorter list. No request."""
-        if not isinstance(wanted, slice):
+    def _that(self: L, wanted: Any) -> L:
+        """What of this is that entry, or has that key: one, or none."""
+        key = wanted.fields.get(self._key) if isinstance(wanted, self._entry) else wanted
+        if not isinstance(key, str):
             raise TypeError(
-                f"entries have no positions, nor can they be asked for by {wanted!r}: write "
-                ".first() for the first, list[:n] for the first few, filter(…) for others"
+                f"entries have no positions, and are told apart by their {self._key}, not by "
+                f"{key!r}: write .first() for the first, list[:n] for the first few, filter(…) "
+                "for others"
             )
-        return self._sliced(wanted)
+        self._refuse_slice("an entry is looked up in a whole list, or in a list(…) that was read")
+        return self._with(self.query.filtered({self._key: key}, self._fields))
+
+    def _read(self, server: Server, wanted: Any) -> Steps[E]:
+        """GET that entry."""
+        pages = pages_of(self._that(wanted).limit(1))
+        if self._capability is not None:
+            yield from server.requires(self._capability)
+        response = checked((yield from first_answer(pages.request())))
+        rows = pages.rows(response)
+        if not rows:
+            raise NotFound(response, f"there is no entry whose {self._key} is {wanted!r}")
+        return next(self._items(rows))

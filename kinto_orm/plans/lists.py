@@ -234,9 +234,25 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         self._refuse_slice(f"{verb}() takes every match")
         return evolved(self.query, fields=None, sort=None)
 
+    @property
+    def _is_part(self) -> bool:
+        """Whether not all that is in the list is wanted."""
+        query = self.query
+        bounds = (query.since, query.before, query.stop)
+        return bool(query.filters or query.params or query.start) or bounds != (None, None, None)
+
+    def _with_id(self: L, id: str) -> L:
+        """What of this has that id: one, or none."""
+        self._refuse_slice("an id is looked up in a whole list, or in a list(…) that was read")
+        return self._with(self.query.filtered({"id": id}, None))
+
     def _values(self: L, names: tuple[str, ...]) -> L:
         """The list with just the fields that ``values()`` gives."""
-        return self.only(*names) if names else self
+        if not names:
+            return self
+        return self._with(
+            self.query.narrowed(self._named(names, "values"), self._fields, verb="values")
+        )
 
     def _glance(self: L, rows: int) -> L:
         """The first rows, for somebody to look at."""
@@ -256,6 +272,9 @@ def known_fields(listing: ListBase[Any]) -> list[str]:
 
 
 _names_of: Callable[[ListBase[Any]], Iterable[str]] = methodcaller("_known_fields")
+
+#: Where a reading of a list stands that has not begun.
+pages_of: Callable[[ListBase[Any]], Pages] = methodcaller("_pages")
 
 #: A new pass over a list, for plans that read one.
 paginator_of: Callable[[ListBase[T]], Paginator[T]] = methodcaller("_paginator")

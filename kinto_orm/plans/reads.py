@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from kinto_orm.errors import (
     InvalidResponse,
@@ -13,7 +13,7 @@ from kinto_orm.errors import (
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
 from kinto_orm.protocol.queries import encode_query
-from kinto_orm.protocol.replies import checked, error_for, kind_of, object_of
+from kinto_orm.protocol.replies import checked, error_for, kind_of, not_found, object_of
 from kinto_orm.slotted import evolved
 from kinto_orm.state.answers import (
     accept_answer,
@@ -29,6 +29,9 @@ from kinto_orm.state.edits import (
     drop_these_edits,
     edits_of,
 )
+
+#: Why an object is not in a list although it is on the server.
+UNMATCHED = "it is there, but is not among those that the list was narrowed to"
 
 
 def load(document: Document) -> Steps[None]:
@@ -133,6 +136,15 @@ def exists(document: Document) -> Steps[bool]:
     if "json" not in response.headers.get("content-type", "") and response.etag is None:
         raise InvalidResponse(response, "the answer is not about a Kinto object")
     return True
+
+
+def unmatched(document: Document) -> Steps[NoReturn]:
+    """GET an object that was not among what of its list is wanted, and say why it was not.
+
+    Raises :class:`NotFound`, whether it is missing or does not match.
+    """
+    response = checked((yield Request("GET", document.uri)))
+    raise not_found(response, UNMATCHED)
 
 
 def explained(response: Response) -> Steps[Response]:

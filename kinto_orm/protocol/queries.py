@@ -124,10 +124,13 @@ class Query(Value):
         steps = [name[1:] if name.startswith("-") else f"-{name}" for name in names]
         return evolved(self, sort=",".join(steps))
 
-    def narrowed(self, names: Iterable[str], fields: Collection[str] | None) -> Query:
-        paths = tuple(name.replace("__", ".") for name in _each_named("only", names))
+    def narrowed(
+        self, names: Iterable[str], fields: Collection[str] | None, verb: str = "only"
+    ) -> Query:
+        """With just these fields of each object; ``verb`` is what the caller wrote."""
+        paths = tuple(name.replace("__", ".") for name in _each_named(verb, names))
         if not paths:
-            raise TypeError("only() takes the names of fields")
+            raise TypeError(f"{verb}() takes the names of fields")
         for path in paths:
             check_field(path, fields)
             check_server_word(path)

@@ -164,14 +164,20 @@ def kind_of(uri: str) -> Kind | None:
     return BY_PLURAL.get(path[-2]) if ours else None
 
 
+def not_found(response: Response, reason: str = "") -> NotFound:
+    """The exception for what the response says, or ``reason``, is not there."""
+    kind = kind_of(response.request.uri)
+    details = response.body.get("details") if isinstance(response.body, dict) else None
+    named = details.get("resource_name") if isinstance(details, dict) else None
+    return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response, reason)
+
+
 def error_for(response: Response) -> ResponseError:
     """The exception that says what this response means."""
     status, request = response.status, response.request
     kind = kind_of(request.uri)
     if status == 404:
-        details = response.body.get("details") if isinstance(response.body, dict) else None
-        named = details.get("resource_name") if isinstance(details, dict) else None
-        return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response)
+        return not_found(response)
     if status == 403 and kind is BUCKET and request.method != "PUT":
         missing = BucketNotFound(response)
         missing.advice = "there is no such bucket, or this user may not see it"

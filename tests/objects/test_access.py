@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kinto_orm import CapabilityMissing, Connection, PermissionEntry
+from kinto_orm import CapabilityMissing, Connection, NotFound, PermissionEntry
 from support.servers import WatchedServer
 
 pytestmark = pytest.mark.both_faces
@@ -61,6 +61,22 @@ def test_access_is_filtered_sorted_and_sliced(shared: Connection) -> None:
     assert len(list(permissions[:2])) == 2
     assert permissions.first() is not None
     assert not permissions.filter(bucket_id="other").exists()
+
+
+def test_access_is_looked_up_by_its_uri(shared: Connection, server: WatchedServer) -> None:
+    permissions, uri = shared.permissions, "/buckets/b/collections/c1"
+    permissions.first()
+    with server.log() as log:
+        assert permissions[uri].collection_id == "c1"
+        assert uri in permissions
+        assert permissions.get("/buckets/c", "none") == "none"
+    assert [request.path for request in log] == ["/v1/permissions"] * 3
+    assert permissions[uri] in permissions
+    assert uri not in permissions.filter(resource_name="record")
+    with pytest.raises(NotFound, match="there is no entry whose uri is '/buckets/c'"):
+        permissions["/buckets/c"]
+    with pytest.raises(TypeError, match="told apart by their uri"):
+        shared.bucket("b") in permissions  # noqa: B015
 
 
 def test_what_the_server_cannot_filter_access_by_is_refused(shared: Connection) -> None:

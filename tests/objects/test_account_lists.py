@@ -101,6 +101,14 @@ def test_one_account_is_asked_for_by_its_id(admin: Connection, any_server: Watch
         admin.accounts["a/b"]
     with pytest.raises(TypeError, match=r"\.first\(\)"):
         admin.accounts[0]  # type: ignore[call-overload]
+    in_rome = admin.accounts.filter(city="Rome")
+    assert in_rome["dave"].id == "dave"
+    assert "bob" in in_rome
+    assert "eve" not in in_rome
+    assert in_rome.get("eve") is None
+    for id, said in (("carol@example.org", "it is there, but"), ("frank", "404")):
+        with pytest.raises(NotFound, match=said):
+            in_rome[id]
     bob = any_server.connect("bob")
     assert "bob" in bob.accounts
     with pytest.raises(Forbidden):

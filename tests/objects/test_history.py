@@ -15,6 +15,7 @@ from kinto_orm import (
     Collection,
     Connection,
     HistoryEntry,
+    NotFound,
     NotLoaded,
 )
 from support.servers import WatchedServer
@@ -119,6 +120,29 @@ def test_histories_are_filtered_sorted_and_sliced(bucket: Bucket, todo: Collecti
     assert not history.filter(user_id="account:bob").exists()
     middle = [entry.last_modified for entry in history][3]
     assert history.since(middle).count() == 3
+
+
+def test_an_entry_is_looked_up_by_its_id(
+    bucket: Bucket, todo: Collection, server: WatchedServer
+) -> None:
+    todo.create_record({"n": 1}, id="r")
+    history = bucket.history
+    entry = history.first()
+    assert entry is not None
+    with server.log() as log:
+        assert entry.id in history
+        assert entry in history
+        assert "absent" not in history
+        assert history[entry.id].target.data.n == 1
+        assert history.get(entry.id) == entry
+        assert history.get("absent", "none") == "none"
+    assert [request.method for request in log] == ["GET"] * 6
+    assert entry.id not in history.filter(action="delete")
+    with pytest.raises(NotFound, match="there is no entry whose id is 'absent'"):
+        history["absent"]
+    for wrong in (0, None, todo.record("r")):
+        with pytest.raises(TypeError, match="entries have no positions, and are told apart by"):
+            history.get(wrong)  # type: ignore[call-overload]
 
 
 def test_dates_compare_with_moments_in_any_zone(bucket: Bucket, todo: Collection) -> None:

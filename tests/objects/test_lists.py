@@ -31,6 +31,7 @@ from kinto_orm import (
     KintoError,
     Listing,
     NotFound,
+    NotLoaded,
     Record,
     RecordNotFound,
     Unauthorized,
@@ -695,6 +696,63 @@ def test_in_takes_an_object_too(todo: Collection) -> None:
     assert other.record("r1") not in todo.records
     assert todo not in todo.records
     assert todo in todo.bucket.collections
+
+
+def test_what_does_not_match_is_not_in_a_narrowed_list(
+    todo: Collection, server: WatchedServer
+) -> None:
+    late = todo.records.since(todo.get_record("r2").last_modified)
+    for some in (todo.records.filter(n__gt=2), todo.records.exclude(n__max=2), late):
+        with server.log() as log:
+            assert "r3" in some
+            assert todo.record("r3") in some
+            assert "r1" not in some
+            assert "absent" not in some
+            assert todo.bucket not in some
+        assert [request.method for request in log] == ["HEAD"] * 4
+        with server.log() as log:
+            assert some["r3"].data.n == 3
+            found = some.get("r4")
+            assert found is not None
+            assert found.data.n == 4
+            assert some.get("r1") is None
+            assert some.get("absent", "instead") == "instead"
+        assert gets(log) == 4
+        with pytest.raises(RecordNotFound, match="it is there, but is not among those"):
+            some["r1"]
+        with pytest.raises(RecordNotFound, match="404"):
+            some["absent"]
+    assert "todo" not in todo.bucket.collections.filter(kind="other")
+    with pytest.raises(NotFound):
+        todo.bucket.collections.filter(kind="other")["todo"]
+
+
+def test_what_is_looked_up_in_a_list_has_what_its_others_have(
+    todo: Collection, server: WatchedServer
+) -> None:
+    part = todo.records.only("title")["r1"]
+    with pytest.raises(NotLoaded):
+        print(part.data.n)
+    record = todo.records.filter(n=1).with_permissions()["r1"]
+    with server.log() as log:
+        assert record.permissions.write == ["account:alice"]
+    assert log == []
+
+
+def test_an_id_is_not_looked_up_in_a_slice(todo: Collection, server: WatchedServer) -> None:
+    some = todo.records[:2]
+    lookups: list[Callable[[], Any]] = [
+        lambda: "r4" in some,
+        lambda: some["r4"],
+        lambda: some.get("r4"),
+        lambda: "x" in todo.bucket.history[:2],
+        lambda: todo.bucket.history.limit(3).get("x"),
+    ]
+    with server.log() as log:
+        for look in lookups:
+            with pytest.raises(ValueError, match=r"looked up in a whole list, or in a list\(…\)"):
+                look()
+    assert log == []
 
 
 def test_a_bucket_of_another_server_is_not_in_the_list(

@@ -88,9 +88,9 @@ FACES = {
 
 #: What users hold without a name for it, by its room.
 HELD = {
-    "access": {"Access": LIST},
+    "access": {"Access": f"{LIST} get"},
     "feeds": {"ChangeFeed": "close list_timestamp timestamp"},
-    "history": {"History": f"{LIST} delete", "Past": ""},
+    "history": {"History": f"{LIST} delete get", "Past": ""},
     "monitor": {"Monitor": "changesets connection filter to_dicts watch"},
     "records": {"Records": f"{LISTING} download_attachments"},
     "sync": {

@@ -370,6 +370,7 @@ REFUSED: list[Refused] = [
     (lambda r: r.order_by("n__desc"), ValueError, "'-' before the name"),
     (lambda r: r.order_by(["n", "-m"]), TypeError, r"order_by\(\*names\)"),
     (lambda r: r.order_by(None), TypeError, "each an argument of its own"),
+    (lambda r: r.values(["n"]), TypeError, r"values\(\) takes .* write values\(\*names\)"),
     (lambda r: r.only(["n"]), TypeError, r"only\(\*names\)"),
     (lambda r: r.only(("n", "m")), TypeError, r"only\(\*names\)"),
     (lambda r: r.filter(__min=1), ValueError, "not the path of a field"),

@@ -414,6 +414,14 @@ for noun, id in (("Listing", "todo"), ("Records", "r"), ("Accounts", "alice")):
     lists("__getitem__", lambda some, id=id: partial(some.__getitem__, id), noun)
     lists("__contains__", lambda some, id=id: partial(some.__contains__, id), noun)
     lists("get", lambda some, id=id: partial(some.get, id), noun)
+    for key in (id, "missing"):  # of a list with bounds
+        lists("__getitem__", lambda some, key=key: partial(some.since(1).__getitem__, key), noun)
+        lists("__contains__", lambda some, key=key: partial(some.before(1).__contains__, key), noun)
+        lists("get", lambda some, key=key: partial(some.since(1).get, key), noun)
+for noun, key in (("History", "missing"), ("Access", "/buckets/b"), ("Access", "/buckets/c")):
+    lists("__getitem__", lambda some, key=key: partial(some.__getitem__, key), noun)
+    lists("__contains__", lambda some, key=key: partial(some.__contains__, key), noun)
+    lists("get", lambda some, key=key: partial(some.get, key), noun)
 for noun, id in (("Listing", "todo"), ("Records", "r")):
     lists("get", lambda some: partial(some.get, "missing", "instead"), noun)
     lists("create", lambda some: partial(some.create, {"n": 1}, id="new"), noun)
