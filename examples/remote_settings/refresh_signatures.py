@@ -2,38 +2,42 @@
 
     python refresh_signatures.py --days 7
 
-Collections with changes under way are left alone: they are signed when those are published.
+What is published is signed as it is, also where changes are under way: those stay where they are.
+Collections that are refused are told, and the others are signed; the exit code is 1 then.
 """
 
-from collections.abc import Iterator
+import sys
 from datetime import UTC, datetime, timedelta
 
-from kinto_orm import Collection, Connection
+from kinto_orm import CapabilityMissing, Collection, Connection, KintoError
 from kinto_orm.cli import add_parser_options, connection_from_args
 
 
-def sources(kinto: Connection) -> Iterator[Collection]:
-    """The collections that are signed, as they are edited."""
-    for resource in kinto.capabilities["signer"]["resources"]:
-        source = resource["source"]
-        collections = kinto.bucket(source["bucket"]).collections
-        yield from (
-            collections.filter(id=source["collection"]) if source["collection"] else collections
-        )
+def sources(kinto: Connection) -> list[Collection]:
+    """What is edited of all collections that are published and signed, each of them once."""
+    kinto.requires("signer")
+    found = {}
+    for entry in kinto.monitor:
+        try:
+            source = kinto.bucket(entry.bucket).collection(entry.collection).review.source
+        except CapabilityMissing:  # it is announced, but not signed
+            continue
+        found[source] = None
+    return list(found)
 
 
-def refresh(kinto: Connection, older_than: timedelta) -> list[Collection]:
-    """Sign anew; returns the collections that were."""
-    limit = (datetime.now(UTC) - older_than).isoformat()
-    old = [
-        collection
-        for collection in sources(kinto)
-        if collection.data.get("status") == "signed"
-        and collection.data.get("last_signature_date", "") <= limit
-    ]
-    for collection in old:
-        collection.review.resign()
-    return old
+def refresh(kinto: Connection, older_than: timedelta) -> dict[Collection, KintoError | None]:
+    """Sign anew; the collections that had to be, with what was refused."""
+    limit, done = datetime.now(UTC) - older_than, {}
+    for collection in sources(kinto):
+        try:
+            signed = collection.review.last_signature_date
+            if signed is None or datetime.fromisoformat(signed) <= limit:
+                collection.review.resign()
+                done[collection] = None
+        except KintoError as error:
+            done[collection] = error
+    return done
 
 
 def main() -> None:
@@ -41,8 +45,11 @@ def main() -> None:
     parser.add_argument("--days", type=float, default=7)
     args = parser.parse_args()
     with connection_from_args(args) as kinto:
-        for collection in refresh(kinto, timedelta(days=args.days)):
-            print("Signed anew:", collection.uri)
+        done = refresh(kinto, timedelta(days=args.days))
+    for collection, error in done.items():
+        print(error or f"Signed anew: {collection.uri}", file=sys.stderr if error else sys.stdout)
+    if any(done.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":
