@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any
 
 import requests
@@ -76,10 +77,13 @@ _WHO = re.compile(r"(<.*?>|\w*Connection\(.*?\)): ")
 
 def reason_of(error: Exception) -> str:
     """The innermost words of nested errors: the outer ones print addresses of objects."""
-    cause: Any = error
+    cause: BaseException = error
     while True:
-        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
-        if not isinstance(inner, BaseException):
+        within = (getattr(cause, "reason", None), *cause.args)
+        inner = next((one for one in within if isinstance(one, BaseException)), None)
+        if inner is None:
             break
         cause = inner
+    if isinstance(cause, BadStatusLine) and not isinstance(cause, RemoteDisconnected):
+        return "what came is not HTTP"  # and is whatever it is: it is not repeated
     return _WHO.sub("", str(cause))

@@ -166,7 +166,9 @@ def kind_of(uri: str) -> Kind | None:
 
 def not_found(response: Response, reason: str = "") -> NotFound:
     """The exception for what the response says, or ``reason``, is not there."""
-    kind = kind_of(response.request.uri)
+    uri = response.request.uri
+    place, _, last = uri.rpartition("/")
+    kind = kind_of(place if last in BY_PLURAL else uri)  # of a list: what it is in
     details = response.body.get("details") if isinstance(response.body, dict) else None
     named = details.get("resource_name") if isinstance(details, dict) else None
     return _MISSING.get(str(named or (kind.name if kind else "")), NotFound)(response, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -58,6 +59,17 @@ def test_a_late_answer_is_a_lost_one(proxy: FaultProxy, through: Connect) -> Non
     bucket = through(timeout=(1, 0.2), retry_after=0).create_bucket("b", {"title": "x"})
     assert bucket.data == {"title": "x"}
     assert len(proxy.passed) == 2
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after", "not_http"])
+def test_an_answer_that_never_came_is_told_in_plain_words(
+    proxy: FaultProxy, through: Connect, fault: str
+) -> None:
+    proxy.next(fault)
+    with pytest.raises(ConnectionFailed) as caught:
+        through(retry=0).bucket("b").refresh()
+    reason = str(caught.value).partition("/v1: ")[2]
+    assert re.fullmatch(r"[A-Z]?[a-zA-Z ]+\.?", reason), reason
 
 
 @pytest.mark.parametrize(

@@ -660,6 +660,21 @@ def test_what_is_absent_is_named_by_its_kind(kinto: Connection) -> None:
         bucket.create_collection("todo").records["absent"]
 
 
+def test_a_list_in_a_collection_that_is_absent_names_the_collection(kinto: Connection) -> None:
+    records = kinto.create_bucket("b").collection("absent").records
+    reads: list[Callable[[], Any]] = [
+        records.count,
+        records.exists,
+        lambda: records.timestamp,
+        lambda: records.modified_since(5),
+        lambda: list(records),
+        records.delete,
+    ]
+    for read in reads:
+        with pytest.raises(CollectionNotFound):
+            read()
+
+
 def test_get_gives_the_object_or_the_default(todo: Collection, server: WatchedServer) -> None:
     fallback = object()
     with server.log() as log:
