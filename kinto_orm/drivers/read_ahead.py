@@ -7,6 +7,7 @@ import threading
 from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kinto_orm.plans.paginators import Page, Paginator
@@ -34,36 +35,52 @@ class _Abandoned(BaseException):
 
 
 class _Ahead(threading.Thread, Generic[T]):
-    """Reads the next page. A daemon: a program that ends does not wait for it."""
+    """Reads pages that somebody will want. A daemon: a program that ends does not wait for it.
+
+    One thread for a whole reading: to start one for each page would cost a tenth of a page.
+    """
 
     def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
         super().__init__(name="kinto_orm page", daemon=True)
         self._driver = copy(driver)
         self._driver.pause = self._pause
         self._paginator = paginator
-        self._page: Page = []
-        self._error: BaseException | None = None
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        self._pages: SimpleQueue[Page | BaseException] = SimpleQueue()
         self._left = threading.Event()
 
     def run(self) -> None:
-        try:
-            self._page = self._driver.run_long(self._paginator.next_page(self._driver.server))
-        except BaseException as error:  # raised where the page is wanted
-            self._error = error
+        while self._wanted.get():
+            try:
+                page = self._driver.run_long(self._paginator.next_page(self._driver.server))
+            except BaseException as error:  # raised where the page is wanted
+                self._pages.put(error)
+            else:
+                self._pages.put(page)
+                del page  # whoever uses it frees its rows one by one
 
     def _pause(self, seconds: float) -> None:
         if self._left.wait(seconds):
             raise _Abandoned
 
+    def ask(self) -> None:
+        """Read the next page."""
+        self._wanted.put(True)
+
     def result(self) -> Page:
-        self.join()
-        if self._error is not None:
-            raise self._error
-        return self._page
+        """The page that was asked for, once it is read."""
+        page = self._pages.get()
+        try:
+            if isinstance(page, BaseException):
+                raise page
+            return page
+        finally:
+            del page  # its traceback would refer to it
 
     def abandon(self) -> None:
         """End at the next pause: what was sent is answered, but nothing is tried again."""
         self._left.set()
+        self._wanted.put(False)
         self.join(GRACE)
 
 
@@ -73,32 +90,40 @@ class _Reading(Generic[T]):
     def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
         self._driver = driver
         self._paginator = paginator
-        self._next: _Ahead[T] | None = None
+        self._ahead: _Ahead[T] | None = None
+        self._asked = False  # for a page that was not used yet
 
     def __iter__(self) -> Iterator[Page]:
-        paginator, driver = self._paginator, self._driver
-        while self._next is not None or paginator.more:
-            if self._next is not None:
-                page = self._next.result()
-                self._next = None
-            else:
-                page = driver.run_long(paginator.next_page(driver.server))
-            page = paginator.turn(page)
+        paginator = self._paginator
+        while self._asked or paginator.more:
+            page = paginator.turn(self._next())
             if page:
                 yield page
         paginator.finish()
 
+    def _next(self) -> Page:
+        asked, self._asked = self._asked, False
+        # A process that was forked has no such thread, and asks for the page itself.
+        if asked and self._ahead is not None and self._ahead.is_alive():
+            return self._ahead.result()
+        return self._driver.run_long(self._paginator.next_page(self._driver.server))
+
     def ahead(self) -> None:
         """Ask for the next page now, in another thread, if there is one."""
-        if self._next is None and self._paginator.more:
-            self._next = _Ahead(self._driver, self._paginator)
-            self._next.start()
+        if self._asked or not self._paginator.more:
+            return
+        running = self._ahead is not None and self._ahead.is_alive()
+        if self._ahead is None or not running:
+            self._ahead = _Ahead(self._driver, self._paginator)
+        self._ahead.ask()
+        if not running:
+            self._ahead.start()
+        self._asked = True
 
     def close(self) -> None:
         """Stop reading, at once: without waiting for a slow answer or a pause before a retry."""
-        if self._next is not None:
-            self._next.abandon()
-            self._next = None
+        if self._ahead is not None:
+            self._ahead.abandon()
 
 
 def each(driver: Driver, paginator: Paginator[T]) -> Generator[T, None, None]:

@@ -13,7 +13,7 @@ from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import OBJECT
 from kinto_orm.protocol.ids import check_id, new_id
 from kinto_orm.state.coverage import WHOLE, Coverage
-from kinto_orm.state.data import Data, first_data, set_origin
+from kinto_orm.state.data import Data, set_origin
 from kinto_orm.state.held import current_fields, lend
 from kinto_orm.state.homes import Home
 from kinto_orm.state.identity import Identity, ServerConnection
@@ -72,8 +72,9 @@ class Contents(Identity):
     _coverage: Coverage
     # the same of permissions: None where they are not known, {} where they are hidden
     _baseline_permissions: Mapping[str, list[str]] | None
-    # made when first touched: most listed records never are
+    # made when first touched, but where a list was read and has no class for its data
     _data: Data | None
+    # made when first touched: those of most listed records never are
     _permissions: Permissions | None
     # whether data was assigned as a whole
     _replaced: bool
@@ -155,18 +156,12 @@ class Contents(Identity):
         Assigning a mapping replaces all fields; where only some were loaded that is
         :class:`NotLoaded`, as it would erase the others unseen.
         """
-        data = self._data
+        data = self._data  # made already where a list was read: see Place.each
         if data is None:
             model = self._data_model
-            if self._status is _LOADED and self._coverage is WHOLE:
-                # This is what looking at the records of a list costs.
-                if model is not None:
-                    return first_instance(self, model)  # type: ignore[no-any-return]
-                data = first_data(self._baseline, self.kind, self._parent, self._id)
-                if self._data is None:  # two threads should get the same one
-                    self._data = data
-                    return data
-                return self._data
+            if model is not None and self._status is _LOADED and self._coverage is WHOLE:
+                # This is what looking at the typed records of a list costs.
+                return first_instance(self, model)  # type: ignore[no-any-return]
             data = self._mapping()
         return data if type(data) is Data else instance_of(data, self)
 

@@ -72,7 +72,8 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
 
     def __getattribute__(self, name: str) -> Any:
         # To be asked for a field only after Python has looked for an attribute, and failed,
-        # takes three times as long; and this is what reading a list is made of.
+        # takes three times as long, and a class that also has __getattr__ a quarter longer;
+        # and this is what reading a list is made of.
         if name in _ATTRIBUTES:
             return object.__getattribute__(self, name)
         held = held_by(self)
@@ -80,7 +81,7 @@ class Data(Shown, Attributes, MutableMapping[str, Any]):
             value = held[0].get(name)
             if type(value) in _GIVEN:
                 return value
-        return Attributes.__getattr__(self, name)
+        return self._item(name)
 
     def _no_field(self, name: str) -> str:
         return no_field(whose(home_of(self)), "", name, self)
@@ -223,14 +224,6 @@ _ATTRIBUTES = frozenset(dir(Data))
 
 # Quicker than anything else that gets past __getattribute__ and __setattr__.
 held_by, put_held = Data.__dict__["_held"].__get__, Data.__dict__["_held"].__set__
-_new = object.__new__
-
-
-def first_data(fields: dict[str, Any], kind: Any, parent: Any, id: str) -> Data:
-    """The data of an object that was loaded whole: what the constructor makes, in one call."""
-    data = _new(Data)
-    put_held(data, [fields, fields, None, kind, parent, id])
-    return data
 
 
 def origin_of(data: Data) -> Origin | None:

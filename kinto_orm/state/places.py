@@ -9,7 +9,9 @@ from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import Kind
 from kinto_orm.slotted import Slotted
 from kinto_orm.state.coverage import WHOLE, Coverage
+from kinto_orm.state.data import Data, put_held
 from kinto_orm.state.document import Document, Status
+from kinto_orm.state.schemas import model_of
 
 D = TypeVar("D", bound=Document)
 
@@ -71,10 +73,12 @@ class Place(Slotted, Generic[D]):
     def each(self, rows: list[dict[str, Any]], coverage: Coverage = WHOLE) -> Iterator[D]:
         """The object of each row: it owns the row, so that consumed rows are freed.
 
-        This is what reading lists costs.
+        This is what reading lists costs. Nearly everybody looks at the data: made here they
+        cost a third of what they do where the object makes them.
         """
-        item, parent, connection = self.item, self.parent, self.connection
+        item, kind, parent, connection = self.item, self.kind, self.parent, self.connection
         new, loaded = item.__new__, Status.LOADED
+        plain = coverage is WHOLE and model_of(parent) is None
         rows.reverse()
         while rows:
             row = rows.pop()
@@ -86,7 +90,12 @@ class Place(Slotted, Generic[D]):
             made._last_modified = row.pop("last_modified")
             made._baseline = row
             made._coverage = coverage
-            made._uri = made._baseline_permissions = made._data = made._permissions = None
+            if plain:
+                made._data = data = new(Data)
+                put_held(data, [row, row, None, kind, parent, made._id])
+            else:
+                made._data = None
+            made._uri = made._baseline_permissions = made._permissions = None
             made._attempts = made._queued_in = None
             made._replaced = False
             yield made

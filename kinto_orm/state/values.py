@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import index
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from kinto_orm.errors import NotLoaded
 from kinto_orm.protocol.encoding import ATOMS, OBJECT, refuse_first_fault
@@ -29,7 +29,13 @@ class Attributes:
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> Any:
+    if TYPE_CHECKING:
+
+        def _no_field(self, name: str) -> str:
+            """That there is no such field, in a sentence."""
+
+    def _item(self, name: str) -> Any:
+        """The item for an attribute that no class has."""
         # Notebooks and copy probe every object for such methods; none is ever a field.
         if name.startswith(("__", "_repr_", "_ipython_")):
             raise AttributeError(name)
@@ -38,20 +44,16 @@ class Attributes:
         except KeyError:
             raise AttributeError(self._no_field(name)) from None
 
-    def _no_field(self, name: str) -> str:
-        """That there is no such field, in a sentence."""
-        raise NotImplementedError
-
     def __setattr__(self, name: str, value: Any) -> None:
         if hasattr(type(self), name):
             raise AttributeError(
                 f"{name!r} is a method of every mapping; write data[{name!r}] = … for the field"
             )
-        self[name] = value
+        self[name] = value  # type: ignore[index]
 
     def __delattr__(self, name: str) -> None:
         try:
-            del self[name]
+            del self[name]  # type: ignore[attr-defined]
         except KeyError:
             raise AttributeError(self._no_field(name)) from None
 
@@ -63,6 +65,8 @@ class Fields(Shown, Attributes, dict[str, Any]):
 
     #: Of which document it is, and where in it, if that is known: for errors to name.
     _place: Place
+
+    __getattr__ = Attributes._item
 
     def _no_field(self, name: str) -> str:
         place = place_of(self)

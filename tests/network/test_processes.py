@@ -365,6 +365,42 @@ def test_a_child_edits_what_a_thread_of_its_parent_was_editing(todo: Collection)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forks beside threads
+def test_a_child_goes_on_with_the_list_that_its_parent_was_reading(
+    todo: Collection, server: WatchedServer
+) -> None:
+    """A child has no thread that reads the next page, and asks for that page itself."""
+    for i in range(12):
+        todo.create_record({"n": i}, id=f"r{i}")
+    auth = server.create_account("carol")
+    todo.bucket.permissions.read.add("account:carol")
+    todo.bucket.save()
+    asked, answer_it = threading.Event(), threading.Event()
+
+    def held(answer: bytes) -> bytes:
+        asked.set()
+        answer_it.wait(60)
+        return answer
+
+    with FaultProxy(server.url) as proxy, Connection(proxy.url, auth) as kinto:
+        proxy.next("", held)
+        reading = iter(kinto.bucket("b").collection("todo").records.page_size(4))
+        given = {next(reading).id for _ in range(3)}
+        assert asked.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # it would wait for ever
+            try:
+                done = len(given | {record.id for record in reading}) == 12
+            except BaseException:
+                done = False
+            os._exit(0 if done else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        answer_it.set()
+        assert len(given | {record.id for record in reading}) == 12
+
+
 # The end
 
 
