@@ -77,7 +77,7 @@ class Place(Slotted, Generic[D]):
         cost a third of what they do where the object makes them.
         """
         item, kind, parent, connection = self.item, self.kind, self.parent, self.connection
-        new, loaded = item.__new__, Status.LOADED
+        new, new_data, loaded = item.__new__, object.__new__, Status.LOADED
         plain = coverage is WHOLE and model_of(parent) is None
         rows.reverse()
         while rows:
@@ -91,7 +91,7 @@ class Place(Slotted, Generic[D]):
             made._baseline = row
             made._coverage = coverage
             if plain:
-                made._data = data = new(Data)
+                made._data = data = new_data(Data)
                 put_held(data, [row, row, None, kind, parent, made._id])
             else:
                 made._data = None
