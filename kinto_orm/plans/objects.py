@@ -62,6 +62,8 @@ def save(
     ``asked`` is what the document was when its save was called, where the save had to wait.
     """
     refuse_deleted(document)
+    if if_match is not None:
+        if_match = timestamp(if_match, "if_match")
     if status_of(document) is Status.NEW:
         return create(carrier, document, safe=safe, if_match=if_match, asked=asked)
     unknown = status_of(document) is Status.REFERENCE or adds_blindly(document)
