@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
 
+from kinto_orm.aio.refusals import AsyncWith
 from kinto_orm.drivers.block import BaseBlock
 from kinto_orm.plans.batch import Batch
 
 
-class Block(BaseBlock):
+class Block(BaseBlock, AsyncWith):
     """``async with connection.batch() as batch:``."""
 
     __slots__ = ()
+
+    _plain_with = "a batch sends its requests when it ends: async with kinto.batch()"
 
     async def __aenter__(self) -> Batch:
         return self._block.begin()
@@ -24,11 +26,3 @@ class Block(BaseBlock):
         traceback: TracebackType | None,
     ) -> None:
         await self._block.driver.run(self._block.end(kind is not None))
-
-    if not TYPE_CHECKING:
-
-        def __enter__(self) -> NoReturn:
-            raise TypeError("a batch sends its requests when it ends: async with kinto.batch()")
-
-        def __exit__(self, *_: object) -> NoReturn:
-            raise TypeError("a batch sends its requests when it ends: async with kinto.batch()")

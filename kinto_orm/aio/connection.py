@@ -12,6 +12,7 @@ import httpx2
 from kinto_orm.aio.bucket import Bucket
 from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.pool import Pool
+from kinto_orm.aio.refusals import AsyncWith
 from kinto_orm.aio.server import Server
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import enter, leave
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from kinto_orm.plans.operations import Ignored
 
 
-class Connection(Server):
+class Connection(Server, AsyncWith):
     """A connection to a Kinto server, which many objects and tasks can share.
 
     ``server_url`` ends with the API version: ``http://localhost:8888/v1``. ``auth`` is
@@ -55,6 +56,8 @@ class Connection(Server):
 
     Making a connection makes no request.
     """
+
+    _plain_with = "a connection of kinto_orm.aio is closed with await: async with"
 
     def __init__(
         self,
@@ -166,14 +169,6 @@ class Connection(Server):
     async def __aexit__(self, *exc_info: object) -> None:
         with anyio.CancelScope(shield=True):
             await self.close()
-
-    if not TYPE_CHECKING:
-
-        def __enter__(self) -> NoReturn:
-            raise TypeError("a connection of kinto_orm.aio is closed with await: async with")
-
-        def __exit__(self, *_: object) -> NoReturn:
-            raise TypeError("a connection of kinto_orm.aio is closed with await: async with")
 
     def dry_run(self) -> contextlib.AbstractContextManager[Plan]:
         """A block whose reads are made and whose writes are collected in a :class:`Plan`.

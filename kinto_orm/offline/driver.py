@@ -5,20 +5,18 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, TypeVar
 
-from kinto_orm.drivers.base import BaseDriver
-from kinto_orm.drivers.block import Block, OpenBlock
+from kinto_orm.drivers.block import Block
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import current
 from kinto_orm.drivers.sync import Driver
 from kinto_orm.errors import BatchError
 from kinto_orm.offline.attachments import deliver
+from kinto_orm.offline.drivers import OfKept
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.server import Here, answer, answer_all, is_here, only
 from kinto_orm.plans.effects import Effect, Envelope, Fetch, Steps, Together, Verb
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import Request
-from kinto_orm.state.made import Readings
 
 T = TypeVar("T")
 
@@ -40,9 +38,6 @@ class MirrorDriver(Driver):
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run of a kept collection's connection that is on, if any."""
         return current(self, Plan)
-
-    def open_block(self) -> OpenBlock | None:
-        return BaseDriver.open_block(self)
 
     def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Envelope):
@@ -75,16 +70,10 @@ class MirrorBlock(Block):
         self._block.driver.run_whole(self._block.end(kind is not None))
 
 
-class FileDriver(Driver):
+class FileDriver(OfKept, Driver):
     """Runs the plans of one kept collection and its records; what is not here, the server does."""
 
-    def __init__(self, kept: Kept, whole: MirrorDriver) -> None:
-        self._online: Driver = kept.remote.connection._driver
-        here = Here(kept.remote.connection.server_url, self._online.server)
-        super().__init__(self._online.transport, here)
-        self.kept = kept
-        self.whole = whole
-        self.readings = Readings()
+    whole: MirrorDriver
 
     def run(self, steps: Steps[T], document: Any = None) -> T:
         return self._drive(self.begun(steps, document))
@@ -96,12 +85,6 @@ class FileDriver(Driver):
         if verb.document.kind != RECORD and verb.name != "refresh":
             return self._online.perform(verb)
         return super().perform(verb)
-
-    def open_block(self) -> OpenBlock | None:
-        return self.whole.open_block()
-
-    def dry_plan(self) -> Plan | None:
-        return self.whole.dry_plan()
 
     def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Request):

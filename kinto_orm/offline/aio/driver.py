@@ -16,21 +16,19 @@ from anyio.to_thread import run_sync
 from kinto_orm.aio.block import Block
 from kinto_orm.aio.driver import Driver
 from kinto_orm.aio.pool import running_loop
-from kinto_orm.drivers.base import BaseDriver
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.drivers.scopes import current, leave
 from kinto_orm.offline import driver as blocking
 from kinto_orm.offline.attachments import deliver
+from kinto_orm.offline.drivers import OfKept
 from kinto_orm.offline.file import File
-from kinto_orm.offline.kept import Kept
 from kinto_orm.offline.server import Here, answer, answer_all, is_here, only
 from kinto_orm.plans.effects import Ask, Effect, Envelope, Fetch, Offload, Steps, Verb
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.protocol.messages import Request
-from kinto_orm.state.made import Readings
 
 if TYPE_CHECKING:
-    from kinto_orm.drivers.block import OpenBlock
+    pass
 
 T = TypeVar("T")
 
@@ -69,9 +67,6 @@ class MirrorDriver(Driver):
     def dry_plan(self) -> Plan | None:
         """The plan of the dry run of a kept collection's connection that is on, if any."""
         return current(self, Plan)
-
-    def open_block(self) -> OpenBlock | None:
-        return BaseDriver.open_block(self)
 
     async def _carry_out(self, effect: Effect) -> Any:
         if isinstance(effect, Offload):
@@ -115,16 +110,10 @@ class MirrorBlock(Block):
         await driver.offload(partial(whole.run_whole, self._block.end(kind is not None)))
 
 
-class FileDriver(Driver):
+class FileDriver(OfKept, Driver):
     """Runs the plans of one kept collection and its records; what is not here, the server does."""
 
-    def __init__(self, kept: Kept, whole: MirrorDriver) -> None:
-        self._online: Driver = kept.remote.connection._driver
-        here = Here(kept.remote.connection.server_url, self._online.server)
-        super().__init__(self._online.transport, here)
-        self.kept = kept
-        self.whole = whole
-        self.readings = Readings()
+    whole: MirrorDriver
 
     async def run(self, steps: Steps[T], document: Any = None) -> T:
         return await self._drive(self.begun(steps, document))
@@ -136,12 +125,6 @@ class FileDriver(Driver):
         if verb.document.kind != RECORD and verb.name != "refresh":
             return await self._online.perform(verb)
         return await super().perform(verb)
-
-    def open_block(self) -> OpenBlock | None:
-        return self.whole.open_block()
-
-    def dry_plan(self) -> Plan | None:
-        return self.whole.dry_plan()
 
     async def _carry_out(self, effect: Effect) -> Any:
         kept, offload = self.kept, self.whole.offload

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.collection import Collection
+from kinto_orm.aio.refusals import AsyncWith
 from kinto_orm.drivers.progress import counted
 from kinto_orm.errors import InvalidResponse, RateLimited, ServerError, TransportError
 from kinto_orm.offline import report
@@ -39,7 +40,7 @@ logger = logging.getLogger("kinto_orm")
 M = TypeVar("M")
 
 
-class Mirror(MirrorBase[Collection[Any]]):
+class Mirror(MirrorBase[Collection[Any]], AsyncWith):
     """A file that keeps collections: ``Mirror("todo.sqlite")``, made where it is missing.
 
     Several threads and processes may share it. What :meth:`keep` returns is read and edited
@@ -48,6 +49,7 @@ class Mirror(MirrorBase[Collection[Any]]):
     """
 
     _collection = Collection
+    _plain_with = "a mirror of kinto_orm.offline.aio is closed with await: async with"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(File(path, at_once=False))
@@ -219,11 +221,3 @@ class Mirror(MirrorBase[Collection[Any]]):
     ) -> None:
         with anyio.CancelScope(shield=True):
             await self.close()
-
-    if not TYPE_CHECKING:
-
-        def __enter__(self) -> NoReturn:
-            raise TypeError("a mirror of kinto_orm.offline.aio is closed with await: async with")
-
-        def __exit__(self, *_: object) -> NoReturn:
-            raise TypeError("a mirror of kinto_orm.offline.aio is closed with await: async with")
