@@ -6,8 +6,15 @@ import argparse
 import logging
 from typing import Any
 
-from kinto_orm.cli.credentials import auth_from, server_from
+from kinto_orm.cli.credentials import auth_from, credentials, server_from
 from kinto_orm.objects.connection import Connection
+
+
+class _AuthAction(argparse.Action):
+    """Gives scripts what they can hand to ``requests``, too; who has no password is asked later."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, credentials(values))
 
 
 def add_parser_options(
@@ -24,7 +31,9 @@ def add_parser_options(
     """Add ``--server``, ``--auth``, ``--bucket``, ``--collection``, ``--retry``,
     ``--retry-after``, ``--verbose``, ``--quiet`` and ``--debug`` to a parser, by default a new one.
 
-    Returns the parser. :func:`connection_from_args` makes a connection of what it parses.
+    Returns the parser. :func:`connection_from_args` makes a connection of what it parses. As with
+    kinto-http, ``args.auth`` is ``(user, password)``, or an object for ``requests`` where a token
+    was given; a mere user is that string.
     """
     if parser is None:
         parser = argparse.ArgumentParser()
@@ -34,7 +43,7 @@ def add_parser_options(
         help="the server with its version, as in http://localhost:8888/v1 (or KINTO_SERVER)",
     )  # fmt: skip
     add(
-        "-a", "--auth", default=default_auth, metavar="USER[:PASSWORD]",
+        "-a", "--auth", default=default_auth, metavar="USER[:PASSWORD]", action=_AuthAction,
         help="a user, whose password is asked for unless it is in the netrc file; user:password; "
         "or 'Bearer …' (or KINTO_AUTH)",
     )  # fmt: skip

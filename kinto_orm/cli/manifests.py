@@ -10,7 +10,8 @@ import click
 
 from kinto_orm.cli.moving import carry_out, follows
 from kinto_orm.cli.options import Command, Settings
-from kinto_orm.cli.printing import put, put_plan, tell
+from kinto_orm.cli.printing import in_utf8, put, put_plan, tell
+from kinto_orm.cli.rows import the_input
 from kinto_orm.cli.writing import dry_run_option
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _attachments = click.option(
 def _loaded(file: Path) -> Manifest:
     from kinto_orm.manifest import Manifest
 
-    return Manifest.load(sys.stdin if str(file) == "-" else file)
+    return Manifest.load(the_input() if str(file) == "-" else file)
 
 
 @click.command(cls=Command)
@@ -72,6 +73,7 @@ def dump(
         manifest.save(output)
         tell(f"{output}: {', '.join(manifest.buckets) or 'no buckets'}", settings.quiet)
     else:
+        in_utf8()  # as it is read again
         sys.stdout.write(manifest.to_json() if as_json else str(manifest))
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
 from kinto_orm.cli.options import Command, Settings
-from kinto_orm.cli.printing import put, put_object, put_plan, tell
+from kinto_orm.cli.printing import as_line, put, put_object, put_plan, tell
+from kinto_orm.cli.rows import rows_of
 from kinto_orm.cli.writing import dry_run_option, missing_above, siblings
 
 
@@ -26,14 +25,13 @@ def follows(settings: Settings) -> bool:
 
 def carry_out(settings: Settings, plan: Any, dry_run: bool) -> None:
     """Show a plan, or apply it and say what was done."""
-    if dry_run:
-        put_plan(plan)
-        return
     if not plan:
         tell("There is nothing to do.", settings.quiet)
-        return
-    plan.apply(progress=follows(settings))
-    tell(repr(plan).splitlines()[0], settings.quiet)
+    if dry_run:
+        put_plan(plan)
+    elif plan:
+        plan.apply(progress=follows(settings))
+        tell(repr(plan).splitlines()[0], settings.quiet)
 
 
 @click.command(cls=Command)
@@ -45,6 +43,7 @@ def carry_out(settings: Settings, plan: Any, dry_run: bool) -> None:
 @click.option(
     "--typed", is_flag=True, help="Cells of CSV that are JSON are that; empty ones nothing."
 )
+@click.option("--csv", "as_csv", is_flag=True, help="FILE is CSV, whatever it is called.")
 @click.option("--create", is_flag=True, help="Make the collection if it is missing.")
 @dry_run_option
 @click.pass_obj
@@ -56,6 +55,7 @@ def load(
     delete: bool,
     keep: tuple[str, ...],
     typed: bool,
+    as_csv: bool,
     create: bool,
     dry_run: bool,
 ) -> None:
@@ -71,68 +71,40 @@ def load(
         raise click.UsageError("which file? - is the input")
     with settings.connect() as kinto:
         collection = where.collection_of(kinto)
-        rows = _rows(file, typed)
-        if create and not dry_run:
-            above = missing_above(collection)
-            for one in [*above, collection] if above or not collection.exists() else ():
-                siblings(one).create({}, id=one.id, if_not_exists=True)
+        rows = rows_of(file, typed, as_csv)
+        missing = _missing(collection) if create else []
+        if missing and dry_run:
+            with kinto.dry_run() as unsent:
+                _make(missing)
+                collection.records.create_many(_told_apart(rows, key))
+            put_plan(unsent)
+            return
+        _make(missing)
         plan = collection.records.sync_from(rows, key, delete=delete, keep=keep, dry_run=True)
         carry_out(settings, plan, dry_run)
 
 
-def _rows(file: Path, typed: bool) -> Iterator[dict[str, Any]]:
-    """The rows of a file, by the name's ending; without one, JSON."""
-    if str(file) == "-":
-        yield from _json_rows(sys.stdin, "the input")
-    elif file.suffix.lower() in (".csv", ".tsv"):
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, delimiter="," if file.suffix.lower() == ".csv" else "\t")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise ValueError(
-                        f"{file}, line {reader.line_num}: not as many cells as columns"
-                    )
-                yield _typed(row) if typed else row
-    else:
-        with file.open(encoding="utf-8-sig") as text:
-            yield from _json_rows(text, str(file))
+def _missing(collection: Any) -> list[Any]:
+    above = missing_above(collection)
+    return [*above, collection] if above or not collection.exists() else []
 
 
-def _typed(row: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, cell in row.items():
-        if cell == "":
-            continue
-        try:
-            found[name] = json.loads(cell)
-        except json.JSONDecodeError:
-            found[name] = cell
-    return found
+def _make(missing: Iterable[Any]) -> None:
+    for one in missing:
+        siblings(one).create({}, id=one.id, if_not_exists=True)
 
 
-def _json_rows(text: IO[str], name: str) -> Iterator[dict[str, Any]]:
-    """JSON lines, or one list, also as the server gives it."""
-    number = 0
-    for line in text:
-        number += 1
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            if number > 1:
-                raise ValueError(f"{name}, line {number}: {error.msg}") from None
-            row = _whole(line + text.read(), name)
-        if isinstance(row, dict) and isinstance(row.get("data"), list) and number == 1:
-            row = row["data"]
-        yield from row if isinstance(row, list) else [row]
-
-
-def _whole(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name}, line {error.lineno}: {error.msg}") from None
+def _told_apart(rows: Iterable[Any], key: str) -> Iterator[Any]:
+    """The rows, refused as where there is something to compare them with."""
+    seen: set[str] = set()
+    for number, row in enumerate(rows):
+        value = row.get(key) if isinstance(row, dict) else None
+        if value is None:
+            raise ValueError(f"row {number} has no {key!r} to tell it by: {row!r}")
+        if as_line(value) in seen:
+            raise ValueError(f"row {number} has the same {key!r} as another: {value!r}")
+        seen.add(as_line(value))
+        yield row
 
 
 @click.command(cls=Command)
@@ -217,6 +189,7 @@ def download(settings: Settings, /, place: str, folder: Path, **options: bool) -
             attachment = where.object(kinto).attachment
             if attachment is None:
                 raise ValueError(f"{where} has no attachment")
+            folder.mkdir(parents=True, exist_ok=True)
             paths = [attachment.download(folder, **options)]
         for path in paths:
             put(str(path))

@@ -28,18 +28,18 @@ class Settings:
     retry: int | None = None
     retry_after: float | None = None
     verbosity: int = logging.WARNING
+    debug: bool = False
 
     @property
     def quiet(self) -> bool:
         return self.verbosity > logging.WARNING
 
-    @property
-    def debug(self) -> bool:
-        return self.verbosity <= logging.DEBUG
-
     def connect(self) -> Connection:
         """A connection to the server. Makes no request; may ask for a password."""
-        server = server_from(self.server)
+        try:
+            server = server_from(self.server)
+        except TypeError as error:
+            raise click.UsageError(str(error)) from None
         return self._connection(server, os.environ.get(AUTH) if self.auth is None else self.auth)
 
     def connect_to(self, server: str, auth: str | None) -> Connection:
@@ -77,10 +77,11 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         return
     settings = settings_of(context)
     name = str(parameter.name)
-    levels = {"verbose": logging.INFO, "quiet": logging.CRITICAL, "debug": logging.DEBUG}
+    # What is done are requests, which the library tells when it is asked for everything.
+    levels = {"verbose": logging.DEBUG, "quiet": logging.CRITICAL, "debug": logging.DEBUG}
     if name in levels:
         settings.verbosity = levels[name]
-    else:
+    if name not in ("verbose", "quiet"):
         setattr(settings, name, value)
 
 
@@ -103,9 +104,9 @@ def common_options() -> list[click.Parameter]:
         option("-c", "--collection", metavar="ID"),
         option("--retry", type=click.IntRange(0), metavar="N", help="Repetitions. [default: 3]"),
         option("--retry-after", type=click.FloatRange(0), metavar="SECONDS"),
-        option("-v", "--verbose", is_flag=True, help="Tell what is done."),
+        option("-v", "--verbose", is_flag=True, help="Tell of each request."),
         option("-q", "--quiet", is_flag=True, help="Tell nothing but errors."),
-        option("-D", "--debug", is_flag=True, help="Tell everything, with tracebacks."),
+        option("-D", "--debug", is_flag=True, help="The same, and tracebacks."),
     ]
 
 

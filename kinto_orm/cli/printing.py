@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,9 @@ from typing import Any
 
 import click
 
+#: What JSON leaves in texts, and some readers take for the end of a line.
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+
 #: How many rows of a table are looked at for the width of its columns.
 _LOOKED_AT = 100
 
@@ -20,7 +24,20 @@ def as_line(value: Any, *, pretty: bool = False) -> str:
     """A value as JSON, on one line or on several."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
     ascii_only = not encoding.startswith("utf")
-    return json.dumps(value, ensure_ascii=ascii_only, indent=2 if pretty else None, default=str)
+    line = json.dumps(value, ensure_ascii=ascii_only, indent=2 if pretty else None, default=str)
+    return line if line.isascii() else line.translate(_LINE_ENDS)
+
+
+def in_utf8() -> None:
+    """Have the output be UTF-8, whatever the terminal has."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")
+
+
+def any_text() -> None:
+    """Have what the output has no letters for be written as its number."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def in_colour() -> bool:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from kinto_orm.cli.options import Command, Settings
+from kinto_orm.cli.pipes import until_reader_leaves
 from kinto_orm.cli.printing import as_line, put, put_object, put_rows, tell
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,6 +100,8 @@ def ls(settings: Settings, /, place: str | None, table: bool, **query: Any) -> N
 @click.pass_obj
 def cat(settings: Settings, /, places: tuple[str, ...], table: bool, **query: Any) -> None:
     """Show objects: data, id and timestamp; of a collection its records."""
+    if not places and settings.bucket is None:
+        raise click.UsageError("what is to be shown? ls lists the buckets")
     found = [settings.place(place) for place in places or (None,)]
     with settings.connect() as kinto:
         for where in found:
@@ -121,7 +124,9 @@ def cat(settings: Settings, /, places: tuple[str, ...], table: bool, **query: An
 @_filter_option
 @click.pass_obj
 def count(settings: Settings, place: str | None, filters: tuple[str, ...]) -> None:
-    """Count what is in PLACE."""
+    """Count what is in PLACE, as in b, b/c, or / for the buckets."""
+    if place is None and settings.bucket is None:
+        raise click.UsageError("what is to be counted? / are the buckets")
     where = settings.place(place)
     with settings.connect() as kinto:
         put(str(narrowed(where.listing(kinto), filters).count()))
@@ -162,8 +167,9 @@ def watch(settings: Settings, place: str | None, interval: float, since: str | N
         tell(f"Watching {collection.url}; Ctrl-C ends it.", settings.quiet)
         moment = int(since) if since is not None and since.isdecimal() else since
         try:
-            for change in collection.watch(interval=interval, since=moment):
-                put(as_line(as_row(change)), flush=True)
+            with until_reader_leaves():
+                for change in collection.watch(interval=interval, since=moment):
+                    put(as_line(as_row(change)), flush=True)
         except KeyboardInterrupt:
             return
 

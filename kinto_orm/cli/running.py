@@ -16,6 +16,7 @@ from click.shell_completion import shell_complete
 from kinto_orm.cli.commands import kinto_orm as command
 from kinto_orm.cli.options import COMPLETION, PROGRAM, Settings
 from kinto_orm.cli.places import WrongPlace
+from kinto_orm.cli.printing import any_text
 
 #: What a shell takes for "interrupted".
 INTERRUPTED = 130
@@ -30,6 +31,7 @@ def run(argv: Sequence[str] | None) -> int:
         if sys.stdout is None:
             _complain(ValueError("the output is closed"))
             return 1
+        any_text()
         code = _run(argv, settings)
     try:
         sys.stdout.flush()

@@ -101,6 +101,10 @@ def shell(settings: Settings) -> None:
             start_ipython(argv=["--no-banner"], user_ns=names)
 
 
+#: Where a .zshrc has not switched on completion so far.
+_ZSH = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }"
+
+
 @click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
@@ -114,7 +118,11 @@ def completion(context: click.Context, shell: str) -> None:
     assert kind is not None
     root = context.find_root().command
     # Its source asks for the version of the shell; bash has to be there.
-    put(kind(root, {}, PROGRAM, COMPLETION).source())
+    source = kind(root, {}, PROGRAM, COMPLETION).source()
+    if shell == "zsh":
+        first, _, rest = source.lstrip().partition("\n")  # which tells what it is in a file
+        source = f"{first}\n\n{_ZSH}\n{rest}"
+    put(source)
 
 
 COMMANDS = (serve, shell, completion)

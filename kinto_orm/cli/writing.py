@@ -13,7 +13,9 @@ import click
 from kinto_orm.cli.options import Command, Settings
 from kinto_orm.cli.printing import put_object, put_plan, tell
 from kinto_orm.cli.reading import assignment
+from kinto_orm.cli.rows import the_input
 from kinto_orm.errors import Forbidden, NotFound
+from kinto_orm.files.texts import utf8
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be sent.")
 
@@ -39,6 +41,8 @@ def set_(
     """
     where = settings.place(place)
     fields = _fields(assignments)
+    if both := sorted(fields.keys() & set(remove)):
+        raise click.UsageError(f"{both[0]!r} is to be set, and to be removed")
     if not fields and not remove and not create:
         raise click.UsageError("what should be set? FIELD=TEXT, FIELD:=JSON, --remove FIELD, or -")
     with settings.connect() as kinto:
@@ -68,8 +72,10 @@ def _fields(assignments: Iterable[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for text in assignments:
         if text == "-":
+            with utf8("the input"):
+                written = the_input().read()
             try:
-                given = json.load(sys.stdin)
+                given = json.loads(written)
             except json.JSONDecodeError as error:
                 raise ValueError(f"the input is no JSON: {error}") from None
             if not isinstance(given, dict):
@@ -140,34 +146,38 @@ def rm(
     found = [settings.place(place) for place in places]
     with settings.connect() as kinto:
         doomed = [where.object(kinto) for where in found]
+        if not (yes or dry_run) and not _is_meant(doomed):
+            raise ValueError("nothing was deleted")
+        there = [one for one in doomed if not if_exists or one.exists()]
         if dry_run:
             with kinto.dry_run() as plan:
-                for one in doomed:
+                for one in there:
                     one.delete(if_exists=if_exists)
             put_plan(plan)
             return
-        if not yes:
-            _ask_whether(doomed)
-        there = [one for one in doomed if not if_exists or one.exists()]
-        with kinto.batch():
-            for one in there:
-                one.delete(if_exists=if_exists)
-        for words, some in (
-            ("Deleted", there),
-            ("Not there", [o for o in doomed if o not in there]),
-        ):
-            if some:
-                tell(f"{words}: {', '.join(one.uri for one in some)}", settings.quiet)
+        try:
+            with kinto.batch():
+                for one in there:
+                    one.delete(if_exists=if_exists)
+        finally:
+            _tell_of(settings, "Deleted", [one for one in there if one.deleted])
+        _tell_of(settings, "Not there", [one for one in doomed if one not in there])
 
 
-def _ask_whether(doomed: list[Any]) -> None:
-    if not sys.stdin.isatty():
+def _tell_of(settings: Settings, words: str, some: list[Any]) -> None:
+    if some:
+        tell(f"{words}: {', '.join(one.uri for one in some)}", settings.quiet)
+
+
+def _is_meant(doomed: list[Any]) -> bool:
+    """Whether somebody says so, when asked; ``ValueError`` where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ValueError("nobody is there to be asked: --yes deletes without asking")
     inside = any(one.kind.name in ("bucket", "collection") for one in doomed)
     for one in doomed:
         click.echo(one.url, err=True)
     question = "Delete this and all that is in it?" if inside else "Delete this?"
-    click.confirm(question, abort=True, err=True)
+    return click.confirm(question, err=True)
 
 
 @click.command(cls=Command)

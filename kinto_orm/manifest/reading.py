@@ -10,6 +10,8 @@ from typing import IO, Any
 
 import attrs
 
+from kinto_orm.files.texts import utf8
+
 #: Where something is in a tree: keys and positions.
 Path_ = tuple[str | int, ...]
 
@@ -68,9 +70,13 @@ def yaml_library() -> Any:
 def read(file: str | Path | IO[str]) -> Original:
     """What a file holds; ``ValueError`` with the line where it is neither YAML nor JSON."""
     if isinstance(file, (str, Path)):
-        text, name = Path(file).read_text("utf-8"), str(file)
+        name = str(file)
+        with utf8(name):
+            text = Path(file).read_text("utf-8")
     else:
-        text, name = file.read(), str(getattr(file, "name", "the manifest"))
+        name = str(getattr(file, "name", "the manifest"))
+        with utf8(name):
+            text = file.read()
     return read_text(text, name)
 
 

@@ -67,17 +67,15 @@ class LocalServer:
     """A complete Kinto server in this process, on a free port of the loopback interface.
 
     On: accounts (anybody may create one, and a wrong password is a 401), the default bucket,
-    history, flush, permissions endpoint, schema validation and attachments, which are stored in
-    a temporary folder and served at `/v1/attachments/`; where `kinto-signer` is installed, review
-    of `/buckets/source` through `/buckets/preview` into `/buckets/destination`; where
-    `kinto-changes` is, changesets. The account `admin` administers accounts. Variables
-    of the environment, which Kinto usually obeys, change nothing.
+    history, flush, permissions endpoint, schema validation, attachments, which are stored in a
+    temporary folder and served at `/v1/attachments/`, review of `/buckets/source` through
+    `/buckets/preview` into `/buckets/destination`, and changesets. The account `admin` administers
+    accounts. Variables of the environment, which Kinto usually obeys, change nothing.
 
     - `settings` overrides the defaults, with the names of Kinto's own documentation:
       `{"kinto.paginate_by": "5"}`. A name without its prefix is a `ValueError`.
     - `storage_url`, as `postgresql://user@host/database`, keeps everything in PostgreSQL instead
-      of memory and makes the tables. `flush()` empties that database. It needs
-      `pip install "kinto[postgresql]"`.
+      of memory and makes the tables. `flush()` empties that database.
     - `threads` requests are answered at the same time.
     - `port` is a free one by default.
 

@@ -64,30 +64,34 @@ class Shell:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options,
         )  # fmt: skip
 
-    def terminal(self, *args: str, answers: str = "", **environment: str) -> Ran:
-        """On a terminal, where `answers` are typed as soon as a question is asked."""
+    def terminal(
+        self, *args: str, answers: str = "", input: str | None = None, **environment: str
+    ) -> Ran:
+        """On a terminal, where `answers` are typed as soon as a question is asked.
+
+        `input` is a file that is the input instead.
+        """
         main, side = pty.openpty()
         env = {**self.environment, "TERM": "xterm", **environment}
+        # The first terminal that a new session opens becomes its own, where questions are asked.
+        line = f'exec "$@" <> {os.ttyname(side)} >&0 2>&1{"" if input is None else f" <{input}"}'
         process = subprocess.Popen(
-            [*COMMAND, *args], stdin=side, stdout=side, stderr=side, close_fds=True,
+            ["sh", "-c", line, "sh", *COMMAND, *args], close_fds=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=self.folder, env=env, start_new_session=True,
         )  # fmt: skip
-        os.close(side)
         shown, deadline = b"", time.monotonic() + 60
         while time.monotonic() < deadline:
             ready, _, _ = select.select([main], [], [], 0.1)
             if ready:
-                try:
-                    piece = os.read(main, 65536)
-                except OSError:  # the other end is closed
-                    break
-                if not piece:
-                    break
-                shown += piece
+                shown += os.read(main, 65536)
+            elif process.poll() is not None:
+                break
             if answers and shown.rstrip().endswith((b":", b"]:")):
                 os.write(main, answers.encode())
                 answers = ""
         code = process.wait(timeout=60)
+        os.close(side)
         os.close(main)
         return Ran(code, shown.decode().replace("\r\n", "\n"), "")
 

@@ -7,8 +7,10 @@ import io
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+import requests
 
 from kinto_orm.cli import add_parser_options, connection_from_args, setup_logger
 from support.servers import WatchedServer
@@ -52,8 +54,39 @@ def test_what_arguments_do_not_say_is_in_the_environment(
     with connection_from_args(args) as kinto:
         assert kinto.user.id == "account:alice"
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    with pytest.raises(ValueError, match="no password for 'bob'"):
+    with pytest.raises(ValueError, match="no password for the user"):
         connection_from_args(add_parser_options().parse_args(["-a", "bob"]))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "-a u:p", "-a|u:p with blanks:x", "-a|Bearer to:ken", "-a|Bearer+OIDC t", "-a u:",
+     "-s http://x/v1 -b b -c c", "--retry 3 --retry-after 4", "-v", "-q", "-D", "-v -q",
+     "--server s --auth u:p --bucket b --collection c --verbose", "--quiet", "--debug"],
+)  # fmt: skip
+def test_what_is_parsed_is_what_kinto_http_parses(typed: str) -> None:
+    kinto_http = pytest.importorskip("kinto_http.cli_utils")
+    argv = typed.split("|" if "|" in typed else None)
+    theirs = vars(kinto_http.add_parser_options().parse_args(argv))
+    ours = vars(add_parser_options().parse_args(argv))
+    del theirs["ignore_batch_4xx"]  # batches are told here what to let pass
+    assert _signed(ours.pop("auth")) == _signed(theirs.pop("auth"))
+    assert ours == theirs
+
+
+def _signed(auth: Any) -> Any:
+    """What credentials put into a request."""
+    if not callable(auth):
+        return auth
+    return dict(auth(requests.Request("GET", "http://x/v1").prepare()).headers)
+
+
+def test_a_token_without_its_first_word_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    args = add_parser_options(default_server="http://x/v1").parse_args(["-a", "t0ken"])
+    with pytest.raises(ValueError, match="'Bearer …'") as refused:
+        connection_from_args(args)
+    assert "t0ken" not in str(refused.value)
 
 
 def test_a_logger_writes_once_what_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -117,6 +120,30 @@ def test_objects_are_deleted_after_a_question(shell: Any, filled: Connection) ->
     shell.done("rm", "shop/goods/r1", "-y", "--if-exists")
 
 
+def test_what_was_deleted_is_told_where_something_was_not(shell: Any, filled: Connection) -> None:
+    ran = shell("rm", "shop/goods/r0", "shop/goods/none", "--yes")
+    assert ran.code == 1
+    told, error = ran.err.splitlines()
+    assert told == "Deleted: /buckets/shop/collections/goods/records/r0"
+    assert "records/none: 404" in error
+    places = ("shop/goods/r1", "shop/goods/none", "--if-exists")
+    assert shell.done("rm", *places, "--dry-run").out.splitlines() == [
+        "DELETE /buckets/shop/collections/goods/records/r1"
+    ]
+
+
+def test_verbose_tells_of_requests_and_debug_shows_tracebacks(
+    shell: Any, filled: Connection
+) -> None:
+    assert shell.done("count", "shop/goods").err == ""
+    assert "HEAD /buckets/shop/collections/goods/records: 200" in shell.done(
+        "count", "shop/goods", "-v"
+    ).err  # fmt: skip
+    quiet, loud = shell("cat", "none", "-v"), shell("cat", "none", "-D")
+    assert ("Traceback" in quiet.err, "Traceback" in loud.err) == (False, True)
+    assert "GET /buckets/none: 403" in loud.err
+
+
 def test_permissions_are_shown_and_changed(shell: Any, filled: Connection) -> None:
     shown = json.loads(shell.done("perms", "shop").out)
     assert shown["write"] == ["account:alice"]
@@ -175,6 +202,7 @@ def test_files_are_attached_and_downloaded(shell: Any, filled: Connection, tmp_p
     assert shell.done("download", "shop/goods/r1", "there").out == "there/p.png\n"
     assert (tmp_path / "there/p.png").read_bytes() == b"picture"
     assert shell.done("download", "shop/goods", "all").out == "all/r1/p.png\n"
+    assert shell.done("download", "shop/goods/r1", "made/here").out == "made/here/p.png\n"
     assert shell("download", "shop/goods/r2").code == 1
 
 
@@ -265,7 +293,7 @@ def test_the_password_of_a_user_is_in_the_netrc_file(
     assert shell.done("count", "shop/goods", KINTO_AUTH="alice").out == "4\n"
     assert shell.done("count", "shop/goods", KINTO_AUTH="").out == "4\n"
     refused = shell("count", "shop/goods", KINTO_AUTH="bob")
-    assert (refused.code, "no password for 'bob'" in refused.err) == (1, True)
+    assert (refused.code, "no password for the user" in refused.err) == (1, True)
 
 
 def test_a_long_list_begins_at_once_and_a_reader_may_leave(
@@ -283,6 +311,42 @@ def test_a_long_list_begins_at_once_and_a_reader_may_leave(
     process.stderr.close()
 
 
+def test_a_watch_ends_when_nobody_reads_any_more(shell: Any, filled: Connection) -> None:
+    process = shell.start("watch", "shop/goods", "--interval", "60", "--since", "0")
+    assert json.loads(process.stdout.readline())["id"] == "r0"
+    process.stdout.close()
+    assert process.wait(timeout=20) == 0
+    assert [line.split()[0] for line in process.stderr] == ["Watching"]
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_completion_works_in_a_real(name: str, shell: Any, tmp_path: Path) -> None:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    program = tmp_path / "bin" / "kinto-orm"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kinto_orm "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "completion").write_text(shell.done("completion", name).out)
+    script = {
+        "bash": "source ./completion; COMP_WORDS=(kinto-orm review ap); COMP_CWORD=2; "
+        "_kinto_orm_completion kinto-orm; echo ${COMPREPLY[@]}",
+        "zsh": "source ./completion; echo ${_comps[kinto-orm]}",
+        "fish": "source ./completion; complete -C 'kinto-orm review ap'",
+    }[name]
+    environment = {**shell.environment, "ZDOTDIR": str(tmp_path)}
+    environment["PATH"] = f"{program.parent}:{environment['PATH']}"
+    bare = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[name]
+    run = subprocess.run(
+        [path, *bare, "-c", script], capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=environment, check=False,
+    )  # fmt: skip
+    assert run.stderr == ""
+    assert run.stdout.split()[0] == ("_kinto_orm_completion" if name == "zsh" else "approve")
+
+
 def test_completion_is_there_for_three_shells(shell: Any) -> None:
     for name in ("bash", "zsh", "fish"):
         assert "_KINTO_ORM_COMPLETE" in shell.done("completion", name).out
@@ -297,7 +361,8 @@ def test_a_server_runs_until_ctrl_c(shell: Any, ctrl_c: Any) -> None:
     url = process.stdout.readline().strip()
     with Connection(url, ("dora", "p4ssw0rd")) as kinto:
         assert kinto.user.id == "account:dora"
-        assert {"accounts", "attachments", "history"} <= kinto.capabilities.keys()
+        wanted = {"accounts", "attachments", "history", "signer", "changes"}
+        assert wanted <= kinto.capabilities.keys()
     code, _, err = ctrl_c(process)
     assert code == 0
     assert "Traceback" not in err

@@ -30,6 +30,9 @@ TYPED: dict[str, tuple[int, str]] = {
     "ls home/todo --limit many": (2, "'many' is not a valid integer"),
     "ls home/todo --filter done": (2, "a filter is NAME=TEXT or NAME:=JSON, not 'done'"),
     "ls home/todo --filter n__gte:=3": (1, "there is no lookup 'gte'; write min"),
+    "cat": (2, "what is to be shown? ls lists the buckets"),
+    "count": (2, "what is to be counted? / are the buckets"),
+    "set home/todo/r title=y --remove title": (2, "'title' is to be set, and to be removed"),
     "cat home/todo/absent": (1, "records/absent: 404 Not Found"),
     "count absent/x": (1, "403 Forbidden: This user cannot access this resource."),
     "set home/todo/r": (2, "what should be set?"),
@@ -60,7 +63,7 @@ TYPED: dict[str, tuple[int, str]] = {
     "-s nonsense info": (1, "server_url starts with http:// or https://"),
     "-s http://127.0.0.1:1 ls": (1, "server_url ends with the API's version"),
     "-a alice:wrong ls": (1, "the server did not accept the user or the password"),
-    "-a carol info": (1, "there is no password for 'carol'"),
+    "-a carol info": (1, "there is no password for the user"),
 }
 
 
@@ -105,6 +108,12 @@ def test_an_output_that_takes_nothing_is_told(
     )  # fmt: skip
     assert run.returncode == 1
     assert run.stderr.strip().splitlines() == [f"kinto-orm: {says}"]
+
+
+def test_without_a_server_the_usage_is_wrong(shell: Any) -> None:
+    for typed in ("ls", "info", "cat a/b/c"):
+        ran = shell(*typed.split(), KINTO_SERVER="")
+        assert (ran.code, "which server? give --server" in ran.err) == (2, True)
 
 
 def test_what_cat_prints_can_be_set_again(shell: Any, home: Connection) -> None:

@@ -85,6 +85,9 @@ def test_each_extra_and_each_package_in_it_has_its_reason_on_the_page_of_depende
     page = (ROOT / "docs" / "understanding" / "dependencies.rst").read_text()
     extras = setup["options.extras_require"]
     assert len(extras) > 10
+    # What a server for development is promised to have: files, reviews, changesets, PostgreSQL.
+    for package in ("kinto-attachment", "kinto-signer", "kinto-changes", "kinto[postgresql]"):
+        assert package in extras["server"]
     assert [name for name in extras if f"``kinto_orm[{name}]``" not in page] == []
     wanted = [setup["options"]["install_requires"], *extras.values()]
     packages = {
