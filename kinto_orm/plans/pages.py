@@ -181,7 +181,7 @@ def list_timestamp(uri: str) -> Steps[int]:
 def modified_since(uri: str, timestamp: int) -> Steps[bool]:
     """HEAD a list, conditional: 304 is an unchanged one."""
     condition = {"If-None-Match": f'"{timestamp}"'}
-    response = yield Request("HEAD", uri, "", condition)
+    response = yield from first_answer(Request("HEAD", uri, "", condition))
     return response.status != 304 and bool((yield from explained(response)))
 
 
@@ -191,7 +191,7 @@ def delete_matches(uri: str, query: Query) -> Steps[list[dict[str, Any]]]:
     A HEAD before it dates the list: where a reply is lost, what went is found by its
     tombstones, among them those of deletions that somebody else made in the meantime.
     """
-    dated = yield Request("HEAD", uri)
+    dated = yield from first_answer(Request("HEAD", uri))
     pages = Pages(uri, query.every_match())
     gone: list[dict[str, Any]] = []
     lost = False

@@ -201,6 +201,8 @@ def test_the_first_reading_of_a_list_during_its_first_batch_is_no_error(
             lambda records: ids(records),
             lambda records: [records.count()],
             lambda records: [records.timestamp],
+            lambda records: [records.modified_since(1)],
+            lambda records: records.delete(),
         ]
     ):
         fresh = sharp.bucket.create_collection(f"fresh{number}")
@@ -217,7 +219,7 @@ def test_the_first_reading_of_a_list_during_its_first_batch_is_no_error(
         hooks = {"response": [lambda response, seen=statuses: seen.append(response.status)]}
         assert len(read(fresh.with_options(event_hooks=hooks).records)) < 2
         commit.join()
-        assert statuses == [500, 200]  # else the race was not met
+        assert statuses[:2] == [500, 200]  # else the race was not met
 
 
 # -- readings
