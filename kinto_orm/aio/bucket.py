@@ -11,6 +11,7 @@ from kinto_orm.aio.listing import Listing
 from kinto_orm.aio.resource import Resource
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET
 from kinto_orm.state.schemas import BucketSchemas
@@ -234,6 +235,7 @@ class Bucket(BucketSchemas, Resource):
         from kinto_orm.aio.sync import CopyPlan
         from kinto_orm.plans.copy import Extent
 
+        check_flag("dry_run", dry_run)
         extent = Extent(permissions, attachments, delete, groups)
         plan = await CopyPlan(self, destination, extent).again()
         if not dry_run:

@@ -12,6 +12,7 @@ from kinto_orm.plans import conflicts, pages, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.messages import ALONE
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Listing(ListingBase[R], LazyList[R]):
         :class:`Conflict`; with ``if_not_exists`` the object that is there is returned.
         """
         made = self._new(id, data, permissions)
-        safe = self.connection.safe if safe is None else safe
+        safe = self.connection.safe if safe is None else check_flag("safe", safe)
         options = {"safe": safe, "if_not_exists": if_not_exists}
         await self.connection._driver.perform(Verb("create", made, plans.create, options))
         return made
@@ -241,6 +242,7 @@ class Listing(ListingBase[R], LazyList[R]):
         """
         from kinto_orm.aio.sync import RowsPlan
 
+        check_flag("dry_run", dry_run)
         self._refuse_all_but_whole()
         plan = await RowsPlan(self._place, self.query, key, delete, on_conflict, keep).again(rows)
         if not dry_run:

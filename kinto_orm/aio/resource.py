@@ -10,6 +10,7 @@ from kinto_orm.plans import conflicts, reads
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.effects import Verb
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.state.document import Document
 from kinto_orm.state.identity import is_awaited
 
@@ -156,7 +157,7 @@ class Resource(Document):
         return await self._connection._driver.perform(Verb(name, self, plan, options))
 
     def _safe(self, safe: bool | None) -> bool:
-        return self._connection.safe if safe is None else safe
+        return self._connection.safe if safe is None else check_flag("safe", safe)
 
     def _load_missing(self, part: Literal["data", "permissions"]) -> None:
         name = self.kind.name

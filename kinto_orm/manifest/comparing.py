@@ -13,6 +13,7 @@ from kinto_orm.objects.collection import Collection
 from kinto_orm.objects.group import Group
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, Kind
 from kinto_orm.state.comparison import same
 from kinto_orm.state.ownership import kept_fields, own_fields
@@ -38,6 +39,7 @@ class Comparison:
         *,
         delete: bool = False,
     ) -> None:
+        check_flag("delete", delete)
         self._connection, self._folder, self._delete = connection, folder, delete
         self.created: list[Any] = []
         self.updated: list[Any] = []

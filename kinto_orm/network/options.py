@@ -15,6 +15,7 @@ from kinto_orm.network.auth import as_auth
 from kinto_orm.network.exchange import Timeout
 from kinto_orm.network.retry import Retry
 from kinto_orm.protocol.encoding import own_number
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.slotted import Slotted, slots_of
 
 Hooks: TypeAlias = "Mapping[str, Iterable[Callable[..., Any]]]"
@@ -67,12 +68,6 @@ def _check_deadline(seconds: Any) -> None:
         )
 
 
-def _check_flag(name: str, flag: Any) -> None:
-    # A text that says "no", out of the environment, would be a yes.
-    if not isinstance(flag, bool):
-        raise TypeError(f"{name} is True or False, not {flag!r}")
-
-
 def _check_page_size(size: Any) -> None:
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
         raise ValueError(f"a page holds at least one object, not {size!r}")
@@ -121,7 +116,7 @@ class Options(Slotted):
         _check_page_size(page_size)
         flags = {"respect_backoff": respect_backoff, "safe": safe, "dry_mode": dry_mode}
         for name, flag in flags.items():
-            _check_flag(name, flag)
+            check_flag(name, flag)
         self.auth: AuthBase | None = as_auth(auth)
         self.headers: Mapping[str, str | None] = {} if headers is None else headers
         self.timeout = timeout

@@ -12,6 +12,7 @@ from kinto_orm.objects.listing import Listing
 from kinto_orm.objects.resource import Resource
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET
 from kinto_orm.state.schemas import BucketSchemas
@@ -66,7 +67,7 @@ class Bucket(BucketSchemas, Resource):
             connection = connect(server_url, auth)
         elif server_url is not None or auth is not None:
             raise TypeError("give a connection, or server_url and auth, not both")
-        if create and data is None:
+        if check_flag("create", create) and data is None:
             data = {}
         self._start(id, None, connection, data, permissions)
         if create:
@@ -236,6 +237,7 @@ class Bucket(BucketSchemas, Resource):
         from kinto_orm.objects.sync import CopyPlan
         from kinto_orm.plans.copy import Extent
 
+        check_flag("dry_run", dry_run)
         extent = Extent(permissions, attachments, delete, groups)
         plan = CopyPlan(self, destination, extent).again()
         if not dry_run:

@@ -13,6 +13,7 @@ from kinto_orm.objects.record import Record
 from kinto_orm.objects.records import Records
 from kinto_orm.plans.conflicts import OnConflict
 from kinto_orm.plans.listing import place_of
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_id, check_parent
 from kinto_orm.protocol.kinds import BUCKET
 from kinto_orm.state.schemas import fits, is_typed
@@ -284,6 +285,7 @@ class Collection(Followed[M]):
         from kinto_orm.objects.sync import CopyPlan
         from kinto_orm.plans.copy import Extent
 
+        check_flag("dry_run", dry_run)
         extent = Extent(permissions, attachments, delete)
         plan = CopyPlan(self, destination, extent).again()
         if not dry_run:

@@ -27,6 +27,7 @@ from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.reads import UNMATCHED, explained
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_account_id
 from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
 from kinto_orm.protocol.replies import checked, is_object
@@ -242,6 +243,7 @@ def change_password(server: Server, account: AccountBase, password: str) -> Step
 
 def delete(server: Server, account: AccountBase, *, if_exists: bool) -> Steps[None]:
     """DELETE. Gone is what was wanted, where an earlier attempt may have done it."""
+    check_flag("if_exists", if_exists)
     yield from server.requires("accounts")
     response = yield Request("DELETE", account.uri)
     try:

@@ -12,6 +12,7 @@ from kinto_orm.plans import reads
 from kinto_orm.plans.effects import Over, Steps, Verb, gathered
 from kinto_orm.plans.replicas import Replica, load_permissions
 from kinto_orm.plans.sync import Sync, Tracked
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
 from kinto_orm.protocol.messages import ALONE
 from kinto_orm.state.document import Document, mapping_of
@@ -31,6 +32,10 @@ class Extent:
     attachments: bool = False
     delete: bool = False
     groups: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in attrs.asdict(self).items():
+            check_flag(name, value)
 
 
 class Copy(Sync):

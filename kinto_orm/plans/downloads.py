@@ -17,6 +17,7 @@ from kinto_orm.files.multipart import FIELD
 from kinto_orm.plans.effects import Fetch, Offload, Steps
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.shown import Shown
 from kinto_orm.state.document import Document
 
@@ -106,6 +107,8 @@ def download(
 ) -> Steps[Path]:
     """GET the file beside its place, and move it there once it is verified."""
     downloads.check_chunk_size(chunk_size)
+    check_flag("overwrite", overwrite)
+    check_flag("save_metadata", save_metadata)
     notes = json.dumps(dict(file.metadata), indent=2).encode() if save_metadata else None
     remote = yield from _remote(server, file)
     saving = downloads.Saving(remote, overwrite, notes)

@@ -21,6 +21,7 @@ from kinto_orm.plans.lost_replies import (
     own_write,
 )
 from kinto_orm.plans.reads import unknown_permissions
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.messages import JSON, Carrier, Request, Response, precondition
 from kinto_orm.protocol.replies import checked, error_for, is_object, object_of
 from kinto_orm.protocol.timestamps import Timestamp, timestamp
@@ -162,6 +163,7 @@ def create(
 
     The latter never overwrites, ``safe`` or not. Returns whether the object was made.
     """
+    check_flag("if_not_exists", if_not_exists)
     if asked is None:
         # What is edited while an earlier attempt is looked for was not asked for.
         asked = copied(document) if attempts_of(document) else document
@@ -200,7 +202,7 @@ def delete(
     if_exists: bool = False,
 ) -> Steps[None]:
     """DELETE, with If-Match where a version is known."""
-    if document.deleted and if_exists:
+    if check_flag("if_exists", if_exists) and document.deleted:
         return
     refuse_deleted(document)
     headers = match(document, safe, if_match)

@@ -10,6 +10,7 @@ from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.effects import Steps, Verb, Verbs, supplied
 from kinto_orm.plans.listing import no_frame
 from kinto_orm.plans.operations import Ignored, error_types
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.state.document import Document
 from kinto_orm.state.places import Place
 
@@ -65,6 +66,7 @@ def delete_each(
     ignore: Ignored,
 ) -> Steps[int]:
     """Delete objects of the list, given as themselves or by their ids."""
+    check_flag("if_exists", if_exists)
     options = {"safe": place.connection.safe, "if_exists": if_exists}
     return _each("delete", objects.delete, wanted, place.member, options, ignore)
 
@@ -77,6 +79,7 @@ def create_each(
     ignore: Ignored,
 ) -> Steps[int]:
     """Make an object of each mapping."""
+    check_flag("if_not_exists", if_not_exists)
     options = {"safe": place.connection.safe, "if_not_exists": if_not_exists}
 
     def made(row: Any) -> R:

@@ -14,6 +14,8 @@ from kinto_orm.plans.effects import Ask, Offload, Steps, Verb, Verbs, supplied
 from kinto_orm.plans.replicas import Replica
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.flags import check_flag
+from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.queries import Query
 from kinto_orm.shown import Shown
@@ -23,6 +25,7 @@ from kinto_orm.state.ownership import own_fields
 from kinto_orm.state.places import Place
 from kinto_orm.state.schemas import model_of
 from kinto_orm.state.wanted import Wanted, edit, to_be_saved
+from kinto_orm.state.writes import PERMISSIONS_FIELD
 
 T = TypeVar("T")
 
@@ -182,6 +185,7 @@ class RowsSync(Sync):
         super().__init__(place.connection, place.uri, on_conflict)
         if not isinstance(key, str) or not key:
             raise TypeError(f"key is the name of the field that tells the rows apart, not {key!r}")
+        check_flag("delete", delete)
         model = model_of(place.parent)
         if model is not None:
             (key,) = model.named((key,), verb="sync_from")
@@ -240,6 +244,10 @@ class _Rows:
         if not isinstance(row, Mapping):
             expected = "mapping of fields" if model is None else model.cls.__name__
             raise TypeError(f"row {number} is a {expected}, not {given!r}")
+        if "__permissions__" in row:
+            raise ValueError(f"row {number}: {PERMISSIONS_FIELD}")
+        if row.get("id") is not None:
+            check_id(row["id"], self._kind.name)
         value = row.get(self._key)
         if value is None:
             raise ValueError(f"row {number} has no {self._key!r} to tell it by: {dict(row)!r}")

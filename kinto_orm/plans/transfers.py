@@ -13,6 +13,7 @@ from kinto_orm.plans import attachments, downloads
 from kinto_orm.plans.downloads import Description, described
 from kinto_orm.plans.effects import Ask, Offload, Steps, Together
 from kinto_orm.plans.server import Server
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.state.document import Document, mapping_of
 
 
@@ -57,6 +58,7 @@ def download_each(
     ``following`` is asked for one record after another, until it gives ``None``.
     """
     _check_workers(workers)
+    check_flag("overwrite", overwrite)
     root = _folder(folder)
 
     def download(record: Document) -> Steps[Path | None]:

@@ -18,6 +18,10 @@ from kinto_orm.state.coverage import Coverage
 _ABSENT = object()
 
 
+#: Why data are refused that have such a field.
+PERMISSIONS_FIELD = "__permissions__ cannot be a field: Kinto takes it for permissions"
+
+
 def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) -> bytes:
     """The body of a PUT or PATCH: only what is given. Raises what :func:`encode` does."""
     if data is None:
@@ -31,7 +35,7 @@ def body(data: Mapping[str, Any] | None, permissions: Mapping[str, Any] | None) 
 def encoded_data(data: Mapping[str, Any]) -> bytes:
     """The data of an object as JSON. Raises what :func:`encode` does."""
     if "__permissions__" in data:
-        raise ValueError("data.__permissions__ cannot be a field: Kinto takes it for permissions")
+        raise ValueError(f"data.{PERMISSIONS_FIELD}")
     return encode(data, "data")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kinto_orm import Collection, Connection
+from kinto_orm import Bucket, Collection, Connection, InvalidId
 from kinto_orm.display.tracebacks import is_said
 from support.servers import WatchedServer
 
@@ -145,6 +145,58 @@ def test_what_could_not_be_meant_is_refused_before_anything_is_sent(
         exec(line, {"todo": todo, "kinto": todo.connection})
     assert says in str(caught.value)
     assert {one.method for one in log} <= {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "todo.records.sync_from([], delete='no')",
+        "todo.records.sync_from([], dry_run='no')",
+        "todo.copy_to(todo.bucket.collection('copy'), delete=0)",
+        "todo.copy_to(todo.bucket.collection('copy'), dry_run=None)",
+        "todo.copy_to(todo.bucket.collection('copy'), permissions='read')",
+        "todo.bucket.copy_to(kinto.bucket('copy'), groups=['g'])",
+        "todo.bucket.copy_to(kinto.bucket('copy'), dry_run=1)",
+        "todo.records['r'].save(safe='no')",
+        "todo.records['r'].delete(safe='no')",
+        "todo.create_record({}, safe=0)",
+        "todo.create_record({}, if_not_exists='no')",
+        "todo.records.create({}, safe='no')",
+        "todo.records.create_many([{}], if_not_exists=1)",
+        "todo.delete_record('r', if_exists='no')",
+        "todo.delete_records(['r'], if_exists=1)",
+        "todo.records.download_attachments('.', overwrite='no')",
+        "kinto.account('nobody').delete(if_exists='no')",
+        "Bucket('made', connection=kinto, create='no')",
+    ],
+)
+def test_a_text_that_says_no_is_no_yes(todo: Collection, server: WatchedServer, line: str) -> None:
+    with server.log() as log, pytest.raises(TypeError, match="is True or False, not "):
+        exec(line, {"todo": todo, "kinto": todo.connection, "Bucket": Bucket})
+    assert {one.method for one in log} <= {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("row", "error"),
+    [
+        ({"id": "b c"}, InvalidId),
+        ({"id": ""}, InvalidId),
+        ({"id": 5}, InvalidId),
+        ({"id": "b", "__permissions__": {}}, ValueError),
+        ({"id": "b", "n": float("nan")}, ValueError),
+        ({"n": 1}, ValueError),
+    ],
+)
+def test_rows_are_checked_before_anything_is_asked(
+    todo: Collection, server: WatchedServer, row: dict[str, Any], error: type[Exception]
+) -> None:
+    with server.log() as log, pytest.raises(error):
+        todo.records.sync_from([{"id": "a", "slug": 1}, {"slug": 2, **row}], delete=True)
+    assert log == []
+    if "id" in row:
+        with server.log() as log, pytest.raises(error):
+            todo.records.sync_from([{"slug": 2, **row}], key="slug")
+    assert log == []
 
 
 #: What a connection may be made with by mistake, and what is said.
