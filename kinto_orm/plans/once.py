@@ -26,6 +26,9 @@ from kinto_orm.state.made import Made, Readings
 
 Row = dict[str, Any]
 
+#: A ``Date`` is in whole seconds, and these are milliseconds.
+SECOND = 1_000
+
 #: For how long after the last change a list may be in use by others, in milliseconds.
 LATELY = 60_000
 
@@ -104,8 +107,9 @@ class OncePages(Pages):
         first = not self._begun
         super().turn(response, rows)
         self._begun = True
-        if not self._dated:
-            self.timestamp = self.timestamp if self.clock is None else self.clock
+        self._dated = self._dated and self.timestamp is not None  # some proxies take it off
+        if not self._dated and self.clock is not None:
+            self.timestamp = self.clock + SECOND  # what is there now is not later
         if first:
             # What is made from now on may come in later pages.
             self._made = self._readings.begin(self.uri) if self.query is not None else None

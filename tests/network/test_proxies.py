@@ -66,6 +66,25 @@ def test_changes_go_on_from_where_they_ended_behind_any_proxy(behind: Connection
     assert tombstone in list(todo.records.changes(since=feed.timestamp))
 
 
+@pytest.mark.parametrize("order", ["n", "-n", "last_modified", "-last_modified"])
+def test_a_reading_gives_each_object_once_behind_any_proxy(
+    behind: Connection, server: WatchedServer, order: str
+) -> None:
+    todo = behind.bucket("b").collection("todo")
+    there = server.connect("alice").bucket("b").collection("todo")
+    there.records.create_many({"id": f"r{n}", "n": n} for n in range(8))
+    records = todo.records.order_by(order).page_size(3)
+    assert [one.data.n for one in records] == sorted(range(8), reverse=order.startswith("-"))
+    met = []
+    for record in records:
+        met.append(record.id)
+        for id in ("r0", "r7", record.id):  # from the last page to the first, or the other way
+            theirs = there.get_record(id)
+            theirs.data.n = -theirs.data.n - 1
+            theirs.save()
+    assert sorted(met) == [f"r{n}" for n in range(8)]
+
+
 def test_objects_are_saved_refreshed_and_deleted_behind_any_proxy(behind: Connection) -> None:
     todo = behind.bucket("b").collection("todo")
     record = todo.create_record({"n": 1})
