@@ -169,13 +169,15 @@ class Review(Shown):
     ) -> Review:
         """Wait until the review has a status: one GET, and another one each ``interval`` seconds.
 
-        Raises ``TimeoutError`` where it is another one after ``timeout`` seconds.
+        Raises ``TimeoutError`` where it is another one after ``timeout`` seconds, and
+        :class:`CapabilityMissing` at once for a collection that has no review.
         """
         reviewing.check_wait(status, timeout, interval)
         driver = self.collection.connection._driver
-        await driver.run_long(
-            reviewing.wait(self.collection, self._state, status, timeout, interval)
+        steps = reviewing.wait(
+            driver.server, self.collection, self._state, status, timeout, interval
         )
+        await driver.run_long(steps)
         return self
 
     # -- the collections

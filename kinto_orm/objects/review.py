@@ -176,11 +176,15 @@ class Review(Shown):
     def wait(self, status: str = "signed", timeout: float = 60, interval: float = 1) -> Review:
         """Wait until the review has a status: one GET, and another one each ``interval`` seconds.
 
-        Raises ``TimeoutError`` where it is another one after ``timeout`` seconds.
+        Raises ``TimeoutError`` where it is another one after ``timeout`` seconds, and
+        :class:`CapabilityMissing` at once for a collection that has no review.
         """
         reviewing.check_wait(status, timeout, interval)
         driver = self.collection.connection._driver
-        driver.run_long(reviewing.wait(self.collection, self._state, status, timeout, interval))
+        steps = reviewing.wait(
+            driver.server, self.collection, self._state, status, timeout, interval
+        )
+        driver.run_long(steps)
         return self
 
     # -- the collections

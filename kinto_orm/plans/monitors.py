@@ -60,14 +60,14 @@ class MonitorBase(Shown):
 
 def read(server: Server, wanted: Mapping[str, str]) -> Steps[list[MonitorEntry]]:
     """GET what is announced, the latest change first."""
-    rows = yield from _rows(server, wanted, None)
-    return [MonitorEntry(row) for row in sorted(rows or (), key=_when, reverse=True)]
+    rows = _chosen((yield from _rows(server, wanted, None)) or (), wanted)
+    return [MonitorEntry(row) for row in sorted(rows, key=_when, reverse=True)]
 
 
 def _rows(
     server: Server, wanted: Mapping[str, str], unless: int | None
 ) -> Steps[list[dict[str, Any]] | None]:
-    """The rows; ``None`` where nothing changed since they were dated ``unless``."""
+    """All rows that are answered; ``None`` where nothing changed since ``unless``, their newest."""
     headers = {}
     if changesets.is_reader(server.url):
         path, key = f"{MONITOR}/changeset", "changes"
@@ -84,6 +84,10 @@ def _rows(
     rows = body.get(key) if isinstance(body, dict) else None
     if not isinstance(rows, list) or not all(map(_is_entry, rows)):
         raise InvalidResponse(response, "the answer is not that of a monitor")
+    return rows
+
+
+def _chosen(rows: Iterable[dict[str, Any]], wanted: Mapping[str, str]) -> list[dict[str, Any]]:
     return [row for row in rows if not row.get("deleted") and wanted.items() <= row.items()]
 
 
@@ -138,12 +142,16 @@ class MonitorWatch(Watch):
         self._wanted = wanted
         self.subject = "the monitor"
         self._announced: dict[tuple[str, str], int] | None = None
+        self._newest: int | None = None
 
     def _ask(self, server: Server) -> Steps[Page]:
-        newest = max(self._announced.values(), default=None) if self._announced else None
-        rows = yield from _rows(server, self._wanted, None if self._wanted else newest)
-        if rows is None:
+        # Kinto is asked for all: its answer is dated by the newest of all that is announced.
+        asked = self._wanted if changesets.is_reader(server.url) else {}
+        found = yield from _rows(server, asked, self._newest)
+        if found is None:
             return []
+        self._newest = max(map(_when, found), default=None)
+        rows = _chosen(found, self._wanted)
         now = {(row["bucket"], row["collection"]): _when(row) for row in rows}
         if self._announced is None:
             if self._since is None:

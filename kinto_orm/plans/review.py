@@ -170,7 +170,12 @@ def check_wait(status: Any, timeout: Any, interval: Any) -> None:
 
 
 def wait(
-    collection: Document, state: ReviewState, status: str, timeout: float, interval: float
+    server: Server,
+    collection: Document,
+    state: ReviewState,
+    status: str,
+    timeout: float,
+    interval: float,
 ) -> Steps[None]:
     """GET the collection again and again until its review is there; else a ``TimeoutError``."""
     waited = 0.0
@@ -179,6 +184,8 @@ def wait(
         state.hold(response)
         if state.status == status:
             return
+        if state.status is None:
+            yield from ways(server, collection)  # nobody waits for a review that will never be
         waited += response.elapsed or 0
         if waited >= timeout:
             raise TimeoutError(

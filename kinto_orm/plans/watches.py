@@ -13,7 +13,15 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from kinto_orm.errors import ConnectionFailed, RateLimited, ReadTimeout, ServerError
+from kinto_orm.errors import (
+    ConnectionFailed,
+    InvalidResponse,
+    KintoError,
+    RateLimited,
+    ReadTimeout,
+    ResponseError,
+    ServerError,
+)
 from kinto_orm.plans.changesets import announced, fetch, is_reader
 from kinto_orm.plans.effects import Sleep, Steps
 from kinto_orm.plans.feeds import Feed, Position
@@ -28,8 +36,11 @@ from kinto_orm.state.tombstones import Tombstone
 
 logger = logging.getLogger("kinto_orm")
 
-#: Failures that may pass: a watch outlives them.
-PASSING = (ConnectionFailed, ReadTimeout, ServerError, RateLimited)
+#: Failures that may pass: a watch outlives them. An answer that was cut short counts as lost.
+PASSING = (ConnectionFailed, ReadTimeout, InvalidResponse, ServerError, RateLimited)
+
+#: What a server answers while somebody else changes the same: it may pass, too.
+BUSY = 409
 
 #: How many seconds a watch pauses at most while a server cannot answer.
 LONGEST_PAUSE = 300.0
@@ -61,6 +72,7 @@ class Watch(Paginator[Any]):
             since = timestamp(since, "since")
         self._since: int | None = since
         self._failures = 0
+        self._advice: float = 0  # how many seconds the server wants to be left alone
         self._asked = False
 
     @property
@@ -87,19 +99,30 @@ class Watch(Paginator[Any]):
             self._asked = True
             try:
                 page = yield from self._ask(server)
-            except PASSING as error:
+            except (*PASSING, ResponseError) as error:
+                if not _may_pass(error):
+                    raise
                 self._failures += 1
-                logger.warning("%s; the watch asks again in %.0f s", error, self._pause(exact=True))
+                response = error.response if isinstance(error, ResponseError) else None
+                self._advice = (response and response.retry_after) or 0
+                logger.warning("%s; the watch asks again in %.3g s", error, self._pause(exact=True))
                 self._fail()
                 continue
-            self._failures = 0
+            self._failures, self._advice = 0, 0
             if page:
                 return page
 
     def _pause(self, exact: bool = False) -> float:
         longest = max(self.interval, LONGEST_PAUSE)
         pause = min(self.interval * 2.0 ** min(self._failures, 30), longest)
-        return pause if exact else pause * random.uniform(1 - JITTER, 1 + JITTER)
+        if not exact:
+            pause *= random.uniform(1 - JITTER, 1 + JITTER)
+        return max(pause, self._advice)
+
+
+def _may_pass(error: KintoError) -> bool:
+    """Whether another question may be answered."""
+    return isinstance(error, PASSING) or (isinstance(error, ResponseError) and error.status == BUSY)
 
 
 class WatchBase(Shown):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kinto_orm import CapabilityMissing, Connection
+from kinto_orm import CapabilityMissing, Collection, Connection
 from kinto_orm.testing import LocalServer
 from support.servers import WatchedServer
 
@@ -26,6 +26,10 @@ def test_source_preview_and_destination_are_known_from_any_of_them(kinto: Connec
         assert one.review.destination.uri == "/buckets/destination/collections/c"
     with pytest.raises(CapabilityMissing, match="no review of /buckets/b/collections/c"):
         _ = kinto.bucket("b").collection("c").review.source
+
+
+def _plain(kinto: Connection) -> Collection:
+    return kinto.create_bucket("plain").create_collection("c")
 
 
 @pytest.mark.blocking("threads; tests/aio/test_watching.py has tasks")
@@ -50,6 +54,9 @@ def test_it_is_waited_until_a_review_is_there(pg_server: WatchedServer) -> None:
     thread.start()
     assert collection.review.wait(interval=0.05).status == "signed"
     thread.join()
+    for other in (ann.bucket("source").create_collection("x").review.destination, _plain(ann)):
+        with pytest.raises(CapabilityMissing, match=f"no review of {other.uri}"):
+            other.review.wait("signed")
     with pytest.raises(ValueError, match="the status of a review is"):
         collection.review.wait("sigend")
     with pytest.raises(ValueError, match="timeout"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kinto_orm import CapabilityMissing, Collection, Connection, Tombstone
+from kinto_orm import CapabilityMissing, Collection, Connection, Forbidden, NotFound, Tombstone
 from kinto_orm.plans import feeds, watches
 from kinto_orm.testing import LocalServer
 from support.faults import FaultProxy, fail
@@ -127,13 +127,46 @@ def test_a_server_that_cannot_answer_is_asked_again_later(
         FaultProxy(server.url) as proxy,
         Connection(proxy.url, ("alice", "p4ssw0rd"), retry=0) as through,
     ):
-        watch = through.bucket("b").collection("todo").watch(interval=0.05)
+        watch = through.bucket("b").collection("todo").watch(interval=0.005)
         with later(
-            lambda: proxy.next(fail(503), "drop_before", fail(500)),
+            lambda: proxy.next(
+                fail(503),
+                "drop_before",
+                fail(500),
+                fail(409),
+                "truncate",
+                "garbage",
+                "truncate_head",
+                "not_http",
+                fail(429),
+            ),
             lambda: todo.create_record({}, id="after"),
         ):
             assert next(watch).id == "after"
-    assert "the watch asks again in" in caplog.text
+    assert "the watch asks again in 0.01 s" in caplog.text
+
+
+def test_what_is_refused_for_good_ends_a_watch(kinto: Connection, bob: Connection) -> None:
+    todo = kinto.create_bucket("private").create_collection("todo")
+    with pytest.raises(Forbidden):
+        next(bob.bucket("private").collection("todo").watch(interval=0.05))
+    with pytest.raises(NotFound):
+        next(todo.bucket.collection("nowhere").watch(interval=0.05))
+
+
+def test_a_server_that_wants_to_be_left_alone_is(server: WatchedServer) -> None:
+    server.flush()
+    todo = server.connect("alice").create_bucket("b").create_collection("todo")
+    with (
+        FaultProxy(server.url) as proxy,
+        Connection(proxy.url, ("alice", "p4ssw0rd"), retry=0) as through,
+    ):
+        watch = through.bucket("b").collection("todo").watch(interval=0.05, since=0)
+        proxy.next(fail(503, "Retry-After: 1"))
+        began = time.monotonic()
+        with later(lambda: todo.create_record({})):
+            next(watch)
+        assert 1 <= time.monotonic() - began < 3
 
 
 def test_pauses_differ_a_little_and_grow_while_nobody_answers(todo: Collection) -> None:
@@ -226,6 +259,22 @@ def test_a_monitor_tells_which_collections_change(
     asked = [request for request in log if request.path.endswith("/changes/records")]
     assert len(asked) > 3
     assert all("if-none-match" in request.headers for request in asked[1:])
+
+
+def test_a_part_of_the_monitor_is_watched_conditionally(
+    kinto: Connection, server: WatchedServer
+) -> None:
+    mine, other = published(kinto, "mine", "other")
+    watch = kinto.monitor.filter(collection="mine").watch(interval=0.05)
+    with (
+        later(lambda: other.create_record({}), lambda: mine.create_record({}, id="new")),
+        server.log() as log,
+    ):
+        entry = next(watch)
+    assert (entry.collection, entry.last_modified) == ("mine", mine.records.timestamp)
+    asked = [one for one in log if "/monitor/" in one.path]
+    assert len(asked) > 3
+    assert all("if-none-match" in one.headers for one in asked[1:])
 
 
 def test_readers_are_watched_by_their_changesets(kinto: Connection, server: WatchedServer) -> None:
