@@ -10,7 +10,7 @@ import click
 
 from kinto_orm.cli.moving import carry_out, follows
 from kinto_orm.cli.options import Command, Settings
-from kinto_orm.cli.printing import in_utf8, put, put_plan, tell
+from kinto_orm.cli.printing import as_far_as_read, in_utf8, put, put_plan, tell
 from kinto_orm.cli.rows import the_input
 from kinto_orm.cli.writing import dry_run_option
 
@@ -88,7 +88,8 @@ def diff(settings: Settings, /, file: Path, **options: Any) -> int:
     with settings.connect() as kinto:
         plan = manifest.diff(kinto, **options)
         if plan:
-            put_plan(plan)
+            with as_far_as_read():
+                put_plan(plan)
         else:
             tell("There is nothing to do.", settings.quiet)
         return 1 if plan else 0
@@ -113,8 +114,9 @@ def apply(settings: Settings, /, file: Path, dry_run: bool, **options: Any) -> N
 def validate(settings: Settings, file: Path) -> int:
     """Show what is wrong with FILE, with lines, without a server. Exits with 1 if anything is."""
     faults = _loaded(file).validate()
-    for fault in faults:
-        put(str(fault))
+    with as_far_as_read():
+        for fault in faults:
+            put(str(fault))
     if not faults:
         tell(f"{file}: nothing is wrong.", settings.quiet)
     return 1 if faults else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -38,6 +39,21 @@ def any_text() -> None:
     """Have what the output has no letters for be written as its number."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def let_go_of_output() -> None:
+    """Nobody reads the output any more: what is left in the buffer goes nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def as_far_as_read() -> Iterator[None]:
+    """Within, output ends where its reader has enough, and the command goes on after it."""
+    try:
+        yield
+    except BrokenPipeError:
+        let_go_of_output()
 
 
 def in_colour() -> bool:

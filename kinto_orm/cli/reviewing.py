@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kinto_orm.cli.options import Group, Settings
-from kinto_orm.cli.printing import put_object, put_plan
+from kinto_orm.cli.printing import put, put_object, put_plan
 from kinto_orm.cli.writing import dry_run_option
 
 
@@ -28,6 +28,9 @@ def _step(name: str, words: str, with_message: bool) -> click.Command:
                 with kinto.dry_run() as plan:
                     getattr(state, name)(**options)
                 put_plan(plan)
+                for request in plan.requests:
+                    for field, value in (request.body or {}).get("data", {}).items():
+                        put(f"  + data.{field} = {value!r}")
                 return
             getattr(state, name)(**options)
             _show(state)

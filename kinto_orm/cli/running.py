@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -16,7 +15,7 @@ from click.shell_completion import shell_complete
 from kinto_orm.cli.commands import kinto_orm as command
 from kinto_orm.cli.options import COMPLETION, PROGRAM, Settings
 from kinto_orm.cli.places import WrongPlace
-from kinto_orm.cli.printing import any_text
+from kinto_orm.cli.printing import any_text, let_go_of_output
 
 #: What a shell takes for "interrupted".
 INTERRUPTED = 130
@@ -36,9 +35,9 @@ def run(argv: Sequence[str] | None) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _let_go_of_output()
+        let_go_of_output()
     except OSError as error:
-        _let_go_of_output()
+        let_go_of_output()
         _complain(error)
         code = code or 1
     return code
@@ -63,7 +62,7 @@ def _run(argv: Sequence[str] | None, settings: Settings) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # who reads has enough
-        _let_go_of_output()
+        let_go_of_output()
         return 0
     except Exception as error:  # whatever it is: one sentence, and no traceback
         if settings.debug:
@@ -82,17 +81,11 @@ def _complain(error: Exception) -> None:
     if isinstance(error, OSError) and error.strerror and not isinstance(error, KintoError):
         words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not isinstance(error, (KintoError, OSError, ValueError, TypeError, ImportError)):
-        words = f"{type(error).__name__}: {words} (--debug tells where)"
+        words = f"{type(error).__name__}: {words.splitlines()[0]} (--debug tells where)"
     click.echo(f"{click.style('kinto-orm:', fg='red')} {words}", err=True)
     if isinstance(error, BatchError):
         for resource, one in error.errors[3:]:
             click.echo(f"  {getattr(resource, 'uri', resource)}: {one}", err=True)
-
-
-def _let_go_of_output() -> None:
-    """Nobody reads the output any more: what is left in the buffer goes nowhere."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_notices() -> None:

@@ -6,13 +6,16 @@ import contextlib
 import signal
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import get_completion_class
 
 from kinto_orm.cli.options import COMPLETION, PROGRAM, Command, Settings
 from kinto_orm.cli.printing import put, tell
+
+if TYPE_CHECKING:
+    from kinto_orm.testing import LocalServer
 
 
 @click.command(cls=Command)
@@ -60,7 +63,7 @@ def serve(
     stopped = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stopped.set())
-    with LocalServer(wanted, storage_url=postgresql, port=port) as server:
+    with _started(LocalServer(wanted, storage_url=postgresql, port=port)) as server:
         if user:
             server.create_account(user, password)
         put(server.url, flush=True)
@@ -72,6 +75,20 @@ def serve(
         # A wait without an end would not let a signal through on Windows.
         while not stopped.wait(0.5):
             pass
+
+
+def _started(server: LocalServer) -> LocalServer:
+    """Start it; what PostgreSQL or the system say to that is told in a sentence."""
+    try:
+        return server.start()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"port {server.port}") from None
+    except (ValueError, ImportError):
+        raise
+    except Exception as error:
+        if server.storage_url is None:
+            raise
+        raise ValueError(f"--postgresql: {str(error).splitlines()[0]}") from error
 
 
 @click.command(cls=Command)

@@ -10,6 +10,7 @@ from kinto_orm.errors import BatchError, Conflict, KintoError
 from kinto_orm.manifest.comparing import CHUNK, Comparison
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
+from kinto_orm.plans.sync import files_told
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.messages import Request
 from kinto_orm.shown import Shown
@@ -166,6 +167,7 @@ class ManifestPlan(Shown, Comparison):
         lines = [
             f"{self._connection.server_url}: {len(self.created)} {create}, {len(self.updated)} "
             f"{update}, {len(self.deleted)} {delete}, {self.unchanged} unchanged"
+            f"{files_told(len(self.files), len(self._files_left()))}"
         ]
         lines += [repr(one.changes) for one in [*self.created, *self.updated] if one.changes]
         lines += [f"deleted: {one.uri}" for one in self.deleted if not one.deleted]

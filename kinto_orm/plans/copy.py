@@ -11,7 +11,7 @@ from kinto_orm.plans import objects as plans
 from kinto_orm.plans import reads
 from kinto_orm.plans.effects import Over, Steps, Verb, gathered
 from kinto_orm.plans.replicas import Replica, load_permissions
-from kinto_orm.plans.sync import Sync, Tracked
+from kinto_orm.plans.sync import Sync, Tracked, files_told
 from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.kinds import COLLECTION, RECORD
 from kinto_orm.protocol.messages import ALONE
@@ -232,6 +232,9 @@ class Copy(Sync):
     def __len__(self) -> int:
         """How many objects and files differed."""
         return super().__len__() + len(self.files)
+
+    def _files_told(self) -> str:
+        return files_told(len(self.files), len(self._files_left()))
 
     def __repr__(self) -> str:
         lines = [f"file: {copy.uri} ← {source.uri}" for source, copy in self._files_left()]

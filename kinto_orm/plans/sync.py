@@ -162,12 +162,22 @@ class Sync(Shown):
             create, update, delete = "created", "updated", "deleted"
         lines = [
             f"{self._uri}: {len(self.created)} {create}, {len(self.updated)} {update}, "
-            f"{len(self.deleted)} {delete}, {self.unchanged} unchanged"
+            f"{len(self.deleted)} {delete}, {self.unchanged} unchanged{self._files_told()}"
         ]
         for verb in self._left():
             one = verb.document
             lines.append(f"deleted: {one.uri}" if verb.name == "delete" else repr(one.changes))
         return "\n".join(lines)
+
+    def _files_told(self) -> str:
+        """How many files are part of this, for its first line."""
+        return ""
+
+
+def files_told(number: int, pending: int) -> str:
+    """How many files a plan changes, or has changed, as the end of its first line."""
+    words = "to change" if pending else "changed"
+    return f", {number} {'file' if number == 1 else 'files'} {words}" if number else ""
 
 
 class RowsSync(Sync):

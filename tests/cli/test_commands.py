@@ -187,7 +187,8 @@ def test_a_collection_is_copied_with_its_files_to_another_server(
     assert (
         "/buckets/copy" in shell.done("copy", "shop/goods", "copy/goods", *there, "--dry-run").out
     )
-    shell.done("copy", "shop/goods", "copy/goods", *there)
+    done = shell.done("copy", "shop/goods", "copy/goods", *there).err
+    assert "6 created, 0 updated, 0 deleted, 0 unchanged, 1 file changed" in done
     copied = other.connect("bob").bucket("copy").collection("goods")
     assert copied.records.count() == 4
     assert copied.records["r1"].attachment.read() == b"picture"
@@ -218,6 +219,12 @@ def test_a_review_goes_its_way(shell: Any, server: WatchedServer) -> None:
     assert (state["status"], state["last_editor_comment"]) == ("to-review", "please")
     approved = shell.done("-a", "bob:" + "p4ssw0rd", "review", "approve", "source/c")
     assert json.loads(approved.out)["status"] == "signed"
+    asked = ("review", "request", "source/c", "--dry-run", "-m", "again")
+    assert shell.done(*asked).out.splitlines() == [
+        "PATCH /buckets/source/collections/c",
+        "  + data.status = 'to-review'",
+        "  + data.last_editor_comment = 'again'",
+    ]
     refused = shell("review", "decline", "source/c")
     assert (refused.code, refused.out) == (1, "")
     assert "is not under review" in refused.err

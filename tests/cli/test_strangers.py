@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,20 @@ def test_an_output_that_takes_nothing_is_told(
     assert run.stderr.strip().splitlines() == [f"kinto-orm: {says}"]
 
 
+def test_a_server_that_cannot_start_says_why(shell: Any, server: WatchedServer) -> None:
+    port = server.url.rpartition(":")[2].partition("/")[0]
+    nowhere = "postgresql://u:p4ssw0rd@127.0.0.1:1/x"
+    for typed, says in {
+        f"--port {port}": f"port {port}: Address already in use",
+        f"--port 0 --postgresql {nowhere}": "--postgresql: (psycopg2.OperationalError) connection",
+        "--port 0 --postgresql nonsense": "--postgresql: Could not parse",
+        "--port 0 --setting paginate_by=5": "'paginate_by' is not a setting",
+    }.items():
+        ran = shell("serve", *typed.split())
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+        assert says in ran.err
+
+
 def test_without_a_server_the_usage_is_wrong(shell: Any) -> None:
     for typed in ("ls", "info", "cat a/b/c"):
         ran = shell(*typed.split(), KINTO_SERVER="")
@@ -121,3 +136,17 @@ def test_what_cat_prints_can_be_set_again(shell: Any, home: Connection) -> None:
     shell.done("set", "home/todo/r", "-", input=shown.replace('"x"', '"y"'))
     assert home.bucket("home").collection("todo").get_record("r").data == {"title": "y"}
     assert DEFAULT_PASSWORD not in shown
+
+
+def test_a_difference_counts_for_who_reads_only_its_beginning(
+    shell: Any, home: Connection, tmp_path: Path
+) -> None:
+    records = "\n".join(f"          r{n}: {{data: {{n: {n}}}}}" for n in range(3000))
+    (tmp_path / "m.yaml").write_text(
+        f"buckets:\n  home:\n    collections:\n      todo:\n        records:\n{records}\n"
+    )
+    process = shell.start("diff", "m.yaml")
+    assert "3000 to create" in process.stdout.readline()
+    process.stdout.close()
+    assert (process.wait(timeout=60), process.stderr.read()) == (1, "")
+    process.stderr.close()
