@@ -244,12 +244,15 @@ def _read_anew(kept: Kept, tally: Tally, before: Response, republish: bool) -> S
     total, now = yield from _extent(kept)
     if now != bounds.newest:
         return
-    held, missing = yield from kept.read(
-        lambda rows: (
-            rows.count("there = 1"),
-            rows.count(missing_condition(kept), kept.key, tally.number),
-        )
-    )
+    held, missing = yield from kept.read(partial(_unmet, kept, tally.number))
+    if missing and total != held:
+        # What was deleted and committed late left a tombstone behind what was read before.
+        since, _, _ = yield from kept.read(lambda _: kept.position())
+        pages = Pages(f"{kept.uri}/records", _query(kept, since))
+        again = checked((yield Request("GET", pages.uri, pages.query or "")))
+        until = yield from _bounds(kept, again, since)
+        yield from _take(kept, tally, pages, again, until, met=True)
+        held, missing = yield from kept.read(partial(_unmet, kept, tally.number))
     yield from kept.written(partial(_meet_nobody, sync=tally.number))
     if total == held:
         yield from kept.written(lambda rows: kept.note(rows, counted=bounds.newest))
@@ -257,6 +260,11 @@ def _read_anew(kept: Kept, tally: Tally, before: Response, republish: bool) -> S
         raise made_anew(
             kept, before, f"lacks {missing} records that were there, and that nobody deleted"
         )
+
+
+def _unmet(kept: Kept, sync: int, rows: Rows) -> tuple[int, int]:
+    """How many records there are here, and how many of them a sync has not met."""
+    return rows.count("there = 1"), rows.count(missing_condition(kept), kept.key, sync)
 
 
 def _meet(rows: Rows, sync: int, page: Sequence[Fields]) -> None:

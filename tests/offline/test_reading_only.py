@@ -340,6 +340,37 @@ class TestLateCommits:
             assert "late" in ids(kept)
             assert ids(kept) == ids(theirs)
 
+    DELETE = """
+    UPDATE objects SET deleted = TRUE, data = '{"deleted": true}', last_modified = NULL
+    WHERE id = %s AND parent_id = %s
+    """
+
+    def test_what_was_deleted_behind_newer_records_while_they_are_counted_is_no_loss(
+        self, pg_server: WatchedServer, storage_url: str, keep: Keep
+    ) -> None:
+        pg_server.flush()
+        with pg_server.connect("alice") as kinto:
+            theirs = kinto.create_bucket("b").create_collection("todo")
+            theirs.records.create_many({"id": id} for id in "abc")
+            transaction = psycopg2.connect(storage_url)
+
+            def commit(request: Any) -> None:
+                if request.method == "HEAD":
+                    transaction.commit()
+
+            watched = theirs.with_options(event_hooks={"request": [commit]})
+            mirror, kept = keep(watched)
+            mirror.sync()
+            with transaction.cursor() as cursor:
+                for id in "ab":
+                    cursor.execute(self.DELETE, (id, theirs.uri))
+            theirs.create_record({}, id="d")
+            report = mirror.sync()
+            transaction.close()
+            assert ids(kept) == ids(theirs) == {"c", "d"}
+            assert len(report.pulled) == 3
+            assert not mirror.sync()
+
 
 def test_a_mirror_that_nobody_closes_says_what_it_is(tmp_path: Path) -> None:
     path: Any = tmp_path / "a.sqlite"
