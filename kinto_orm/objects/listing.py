@@ -242,8 +242,9 @@ class Listing(ListingBase[R], LazyList[R]):
         """Make the list hold these rows: create, update and (on request) delete what differs.
 
         ``rows`` are dicts or objects; ``key`` names the field that tells which row is which
-        object, ``keep`` those fields that stay where a row does not name them. All rows are
-        read before anything is sent, the list once, page by page, and counted by one HEAD;
+        object, ``keep`` those fields that stay where a row does not name them, with dots for
+        those inside others. All rows are read before anything is sent, the list once, page by
+        page, and counted by one HEAD;
         writes go out in batches. With ``dry_run`` nothing is sent: look at the plan, then
         ``plan.apply()``. After a failure ``plan.apply()`` sends what is left, and
         ``plan.again(rows)`` compares anew, reading only what changed since.

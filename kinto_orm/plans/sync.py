@@ -14,6 +14,7 @@ from kinto_orm.plans.effects import Ask, Offload, Steps, Verb, Verbs, supplied
 from kinto_orm.plans.replicas import Replica
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.filters import check_field
 from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_id
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
@@ -303,4 +304,5 @@ def _names(keep: Any) -> Collection[str]:
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"keep is a list of names of fields; {name!r} is none")
+        check_field(name, None)
     return names

@@ -51,18 +51,36 @@ def own_fields(kind: Kind, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in theirs}
 
 
+def _with_kept(wanted: Mapping[str, Any], now: Any, path: list[str]) -> dict[str, Any]:
+    """The wanted fields, and the one at a path as it is now, where they say nothing of it."""
+    name, *inside = path
+    found = dict(wanted)
+    if not isinstance(now, Mapping) or name not in now:
+        return found
+    if not inside:
+        found.setdefault(name, now[name])
+    elif name not in found:
+        kept = _with_kept({}, now[name], inside)
+        return {**found, name: kept} if kept else found
+    elif isinstance(found[name], Mapping):
+        found[name] = _with_kept(found[name], now[name], inside)
+    return found
+
+
 def kept_fields(
     held: Document, wanted: Mapping[str, Any], keep: Collection[str] = ()
 ) -> dict[str, Any]:
     """What ``held`` should hold to have the wanted fields: it keeps what is the server's.
 
-    So it does with the fields that ``keep`` names, where they are not wanted otherwise.
+    So it does with the fields that ``keep`` names (dotted paths reach inwards), where they are
+    not wanted otherwise.
     Numbers that the server stores in its own way are no difference; neither are groups
     whose members are an empty list, or missing.
     """
     now = held._fields()
     wanted = {name: wanted[name] for name in wanted if name not in ("id", "last_modified")}
-    wanted = {**{name: now[name] for name in keep if name in now}, **wanted}
+    for name in keep:
+        wanted = _with_kept(wanted, now, [name] if name in now else name.split("."))
     if held.kind == GROUP and not wanted.get("members"):
         wanted.pop("members", None)
         if "members" in now:

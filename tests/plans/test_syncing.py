@@ -548,6 +548,33 @@ def test_kept_fields_go_with_a_key_and_with_null(todo: Collection) -> None:
     assert held(todo) == {"id-of-a": {"slug": "a", "enrolled": {"n": 1}, "x": None}}
 
 
+def test_kept_fields_may_be_inside_others(todo: Collection) -> None:
+    author = {"name": "al", "about": {"age": 3, "town": "Lyon"}}
+    todo.records.create_many({"id": id, "author": author, "n.x": 1} for id in "abcd")
+    todo.create_record({"author": "bo"}, id="e")
+    given: list[dict[str, Any]] = [
+        {"id": "a", "author": {"name": "bo"}},
+        {"id": "b", "author": {"about": {"age": 4, "size": 1}}},
+        {"id": "c"},
+        {"id": "d", "author": "cy"},
+        {"id": "e", "author": {"name": "dan"}},
+    ]
+    keep = ["author.about.age", "n.x", "author.missing", "nothing.at.all"]
+    plan = todo.records.sync_from(given, keep=keep)
+    assert held(todo) == {
+        "a": {"author": {"name": "bo", "about": {"age": 3}}, "n.x": 1},
+        "b": {"author": {"about": {"age": 4, "size": 1}}, "n.x": 1},
+        "c": {"author": {"about": {"age": 3}}, "n.x": 1},
+        "d": {"author": "cy", "n.x": 1},
+        "e": {"author": {"name": "dan"}},
+    }
+    assert not plan.again(given)
+    assert given[0] == {"id": "a", "author": {"name": "bo"}}
+    for wrong in ("", "author.", "a..b"):
+        with pytest.raises(ValueError, match="is not the path of a field"):
+            todo.records.sync_from(given, keep=[wrong])
+
+
 @pytest.mark.parametrize("keep", ["enrolled", b"enrolled", 5, None, [5], {"enrolled": True}])
 def test_what_names_no_fields_is_refused(
     todo: Collection, server: WatchedServer, keep: Any
