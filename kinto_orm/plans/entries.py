@@ -39,7 +39,7 @@ class Entry(Shown):
             ) from None
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self.fields]
+        return sorted({*super().__dir__(), *self.fields})
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as a plain dict of its own."""

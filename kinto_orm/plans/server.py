@@ -13,6 +13,7 @@ from kinto_orm.protocol.ids import DEFAULT_BUCKET
 from kinto_orm.protocol.messages import Request, RequestAs
 from kinto_orm.protocol.replies import checked, is_server_info
 from kinto_orm.shown import Shown
+from kinto_orm.state.values import plain
 
 _GROUP = re.compile(r"/buckets/[^/]+/groups/[^/]+\Z")
 
@@ -47,7 +48,11 @@ class Server:
         self.said = said
 
     def info(self) -> Steps[dict[str, Any]]:
-        """All that it says; one GET, the first time."""
+        """All that it says, for the caller to keep; one GET, the first time."""
+        copy: dict[str, Any] = plain((yield from self._known()))
+        return copy
+
+    def _known(self) -> Steps[dict[str, Any]]:
         if self.said is None:
             yield Exclusive(self._ask_once())
         assert self.said is not None
@@ -62,17 +67,19 @@ class Server:
         self.said = yield from _root(Request("GET", "/"))
 
     def settings(self) -> Steps[dict[str, Any]]:
-        return dict((yield from self.info()).get("settings", {}))
+        copy: dict[str, Any] = plain((yield from self._known()).get("settings", {}))
+        return copy
 
     def capabilities(self) -> Steps[dict[str, Any]]:
-        return dict((yield from self.info()).get("capabilities", {}))
+        copy: dict[str, Any] = plain((yield from self._known()).get("capabilities", {}))
+        return copy
 
     def http_api_version(self) -> Steps[str | None]:
-        return (yield from self.info()).get("http_api_version")
+        return (yield from self._known()).get("http_api_version")
 
     def user(self) -> Steps[User | None]:
         """Who the server takes us for, or ``None`` without (valid) credentials."""
-        return _user_in((yield from self.info()))
+        return _user_in((yield from self._known()))
 
     def who_is(self, credentials: tuple[str, str]) -> Steps[User | None]:
         """Whom the server takes for who has this name and password: one GET of its root."""
@@ -83,7 +90,7 @@ class Server:
 
         A read-only server takes no batches at all: its requests go one by one.
         """
-        settings = yield from self.settings()
+        settings = (yield from self._known()).get("settings", {})
         if settings.get("readonly") is True:
             return 1
         return int(settings.get("batch_max_requests", 25) or 0)
@@ -92,7 +99,7 @@ class Server:
         """Raise :class:`CapabilityMissing` where the server lacks a feature."""
         if not isinstance(capability, str):
             raise TypeError(f"a capability is named by a string, not {capability!r}")
-        known = yield from self.capabilities()
+        known = (yield from self._known()).get("capabilities", {})
         if capability not in known:
             raise CapabilityMissing(
                 f"{self.url} does not have the capability {capability!r} "
@@ -123,7 +130,10 @@ def _user_in(info: Mapping[str, Any]) -> User | None:
     if user is None:
         return None
     return User(
-        user["id"], tuple(user.get("principals", ())), user.get("bucket"), user.get("profile")
+        user["id"],
+        tuple(user.get("principals", ())),
+        user.get("bucket"),
+        plain(user.get("profile")),
     )
 
 

@@ -430,10 +430,17 @@ def test_the_user_has_an_id_which_is_the_principal_and_the_real_id_of_the_defaul
 
 
 def test_what_is_asked_later_sees_no_changes_made_to_an_answer(kinto: Connection) -> None:
+    before = kinto.server_info
+    kinto.capabilities["history"].clear()
     kinto.capabilities.clear()
     kinto.settings.clear()
-    assert kinto.capabilities
-    assert kinto.settings
+    kinto.server_info["user"]["principals"].clear()
+    kinto.server_info.clear()
+    assert kinto.server_info == before
+    assert kinto.capabilities == before["capabilities"]
+    assert kinto.settings == before["settings"]
+    assert kinto.user is not None
+    assert "account:alice" in kinto.user.principals
 
 
 def test_a_missing_capability_is_said_in_one_clear_sentence(
