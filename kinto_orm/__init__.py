@@ -4,6 +4,7 @@ import importlib
 import sys
 import typing
 
+from kinto_orm import early as _early  # noqa: F401
 from kinto_orm import pickles as _pickles
 from kinto_orm.drivers.dry_run import Plan
 from kinto_orm.errors import (

@@ -11,6 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from kinto_orm.cli.arguments import add_parser_options, connection_from_args, setup_logger
+from kinto_orm.early import begun
+
+#: What a shell takes for "interrupted".
+INTERRUPTED = 130
 
 __all__ = ["add_parser_options", "connection_from_args", "main", "setup_logger"]
 
@@ -18,10 +22,14 @@ __all__ = ["add_parser_options", "connection_from_args", "main", "setup_logger"]
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `kinto-orm`; its exit code: 0 done, 1 differs or refused, 2 wrong usage."""
     try:
-        import click  # noqa: F401
-    except ImportError:
-        print('kinto-orm needs click: pip install "kinto_orm[cli]"', file=sys.stderr)
-        return 1
-    from kinto_orm.cli.running import run
+        begun()
+        try:
+            import click  # noqa: F401
+        except ImportError:
+            print('kinto-orm needs click: pip install "kinto_orm[cli]"', file=sys.stderr)
+            return 1
+        from kinto_orm.cli.running import run
 
-    return run(argv)
+        return run(argv)
+    except KeyboardInterrupt:  # while all that is imported, or at the very end
+        return INTERRUPTED

@@ -12,13 +12,11 @@ from typing import Any
 import click
 from click.shell_completion import shell_complete
 
+from kinto_orm.cli import INTERRUPTED
 from kinto_orm.cli.commands import kinto_orm as command
 from kinto_orm.cli.options import COMPLETION, PROGRAM, Settings
 from kinto_orm.cli.places import WrongPlace
 from kinto_orm.cli.printing import any_text, let_go_of_output
-
-#: What a shell takes for "interrupted".
-INTERRUPTED = 130
 
 
 def run(argv: Sequence[str] | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,23 @@ def test_a_difference_counts_for_who_reads_only_its_beginning(
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (1, "")
     process.stderr.close()
+
+
+def test_ctrl_c_is_quiet_from_the_first_moment_on(shell: Any) -> None:
+    (shell.folder / "sitecustomize.py").write_text(
+        """if True:
+        import os, signal, sys
+        class Impatient:
+            def find_spec(self, name, *rest):
+                if name == os.environ["THEN"]:
+                    os.kill(os.getpid(), signal.SIGINT)
+        sys.meta_path.insert(0, Impatient())
+        """
+    )
+    path = f"{shell.folder}{os.pathsep}{shell.environment['PYTHONPATH']}"
+    for then in ("requests", "kinto_orm.objects.bucket", "kinto_orm.cli.running", "click.core"):
+        ran = shell("ls", THEN=then, PYTHONPATH=path)
+        assert ran.code in (130, -signal.SIGINT), (then, ran)
+        assert (ran.out, ran.err) == ("", ""), then
+    code = "import signal, kinto_orm, sys; sys.exit(signal.getsignal(2) is signal.SIG_DFL)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
