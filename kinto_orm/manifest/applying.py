@@ -11,6 +11,7 @@ from kinto_orm.manifest.comparing import CHUNK, Comparison
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
 from kinto_orm.plans.sync import files_told
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.messages import Request
 from kinto_orm.shown import Shown
@@ -37,6 +38,7 @@ class ManifestPlan(Shown, Comparison):
 
         Raises :class:`KintoError` in the end if files are missing; all else was sent then.
         """
+        check_flag("progress", progress)
         written = 0
         for kind in (BUCKET, GROUP, COLLECTION, RECORD):
             pending = [one for one in self._unsaved() if one.kind == kind]

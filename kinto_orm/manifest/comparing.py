@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinto_orm.errors import BucketNotFound, Forbidden, NotFound
+from kinto_orm.errors import BucketNotFound, Forbidden, KintoError, NotFound
 from kinto_orm.manifest import files
 from kinto_orm.objects.bucket import Bucket
 from kinto_orm.objects.collection import Collection
@@ -79,7 +79,7 @@ class Comparison:
         """Load data and permissions, in batches; those that are not there."""
         outcomes: list[tuple[Resource, Any]] = []
         for start in range(0, len(wanted), CHUNK):
-            with self._connection.batch(ignore=(NotFound, Forbidden)) as batch:
+            with self._connection.batch(ignore=(KintoError,)) as batch:
                 for one in wanted[start : start + CHUNK]:
                     one.refresh()
             outcomes += batch.results
@@ -87,6 +87,8 @@ class Comparison:
         inside = {_bucket(one) for one, _ in outcomes if one not in failed and one.kind != BUCKET}
         absent = set()
         for one, error in failed.items():
+            if not isinstance(error, (NotFound, Forbidden)):
+                raise error
             if isinstance(error, BucketNotFound) and one in inside:
                 # It is there, but not to be read: what is in it may be.
                 if not self._names_nothing(one):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinto_orm.drivers.progress import tracked
+from kinto_orm.errors import CollectionNotFound, Forbidden, KintoError
 from kinto_orm.manifest import files
 from kinto_orm.protocol.kinds import RECORD
 from kinto_orm.state.ownership import own_fields
@@ -38,14 +39,21 @@ def buckets(
         found = list(connection.buckets.with_permissions())
     else:
         found = [connection.bucket(id) for id in dict.fromkeys(ids)]
-        with connection.batch():
+        with connection.batch(ignore=(KintoError,)) as batch:
             for one in found:
                 one.refresh()
+        for _, outcome in batch.results:
+            if isinstance(outcome, Exception):
+                raise outcome
     wanted: list[tuple[Record, Path]] = []
-    tree = {
-        bucket.id: _bucket(bucket, records or folder is not None, folder, wanted)
-        for bucket in sorted(found, key=lambda bucket: bucket.id)
-    }
+    tree = {}
+    for bucket in sorted(found, key=lambda bucket: bucket.id):
+        try:
+            tree[bucket.id] = _bucket(bucket, records or folder is not None, folder, wanted)
+        except Forbidden:  # which Kinto says of what is in a missing bucket
+            if ids is not None or bucket.exists():
+                raise
+            # Somebody has deleted it since the list was read.
     if wanted:
         _fetch(wanted, progress)
     return tree
@@ -58,9 +66,13 @@ def _bucket(
     groups = {one.id: _entry(one) for one in bucket.groups.with_permissions()}
     collections = {}
     for one in bucket.collections.with_permissions():
-        collections[one.id] = _entry(one)
+        inside = _entry(one)
         if records:
-            collections[one.id]["records"] = _records(one, folder, wanted)
+            try:
+                inside["records"] = _records(one, folder, wanted)
+            except CollectionNotFound:  # somebody has deleted it since the list was read
+                continue
+        collections[one.id] = inside
     entry["groups"] = dict(sorted(groups.items()))
     entry["collections"] = dict(sorted(collections.items()))
     return entry

@@ -12,6 +12,7 @@ import attrs
 from kinto_orm.manifest import checking, dumping, files, reading
 from kinto_orm.manifest.checking import Fault
 from kinto_orm.manifest.writing import as_before, as_json, as_yaml
+from kinto_orm.protocol.flags import check_flag
 from kinto_orm.shown import Shown
 from kinto_orm.state.identity import is_awaited
 
@@ -41,14 +42,14 @@ class Manifest(Shown):
     # -- files
 
     @classmethod
-    def load(cls, file: str | os.PathLike[str] | IO[str]) -> Manifest:
+    def load(cls, file: str | os.PathLike[str] | IO[str] | IO[bytes]) -> Manifest:
         """Read a path or an open file: YAML, or JSON.
 
         Raises ``ValueError``, with the line, for what is neither, and ``OSError``; YAML needs the
         extra ``manifest``. What is wrong with its content is told by :meth:`validate`.
         """
         path = Path(file) if isinstance(file, (str, os.PathLike)) else None
-        return cls._of(reading.read(path if path is not None else file), path)  # type: ignore[arg-type]
+        return cls._of(reading.read(file if path is None else path), path)  # type: ignore[arg-type]
 
     @classmethod
     def loads(cls, text: str) -> Manifest:
@@ -78,7 +79,7 @@ class Manifest(Shown):
         path = Path(file)
         place = path.resolve()  # a link stays one
         there = place.read_bytes() if place.exists() else b""
-        text = self._text(path, there.decode("utf-8-sig"))
+        text = self._text(path, reading.decoded(there, str(path)))
         if text is not None:
             files.replace(place, as_before(text, there))
         return path
@@ -180,11 +181,14 @@ class Manifest(Shown):
 
         Requests: for each bucket two lists and a batch for each ``batch_max_requests`` objects,
         for the records of each collection one list and as many batches. Raises
-        :class:`BatchError` for buckets that are not there.
+        :class:`BucketNotFound` for one that is not there. What others delete meanwhile is left
+        out.
         """
         _refuse_awaited(connection)
         if isinstance(buckets, str):
             raise TypeError(f"buckets is a list of ids, such as [{buckets!r}]")
+        check_flag("records", records)
+        check_flag("progress", progress)
         folder = None if attachments is None else Path(attachments)
         tree = dumping.buckets(
             connection, buckets, records=records, folder=folder, progress=progress

@@ -67,17 +67,23 @@ def yaml_library() -> Any:
     return yaml
 
 
-def read(file: str | Path | IO[str]) -> Original:
+def read(file: str | Path | IO[str] | IO[bytes]) -> Original:
     """What a file holds; ``ValueError`` with the line where it is neither YAML nor JSON."""
     if isinstance(file, (str, Path)):
-        name = str(file)
-        with utf8(name):
-            text = Path(file).read_text("utf-8")
-    else:
-        name = str(getattr(file, "name", "the manifest"))
-        with utf8(name):
-            text = file.read()
-    return read_text(text, name)
+        content, name = Path(file).read_bytes(), str(file)
+        return read_text(decoded(content, name), name)
+    if not hasattr(file, "read"):
+        raise TypeError(f"a manifest is the path of a file, or an open one, not {file!r}")
+    name = str(getattr(file, "name", "the manifest"))
+    with utf8(name):
+        text = file.read()
+    return read_text(decoded(text, name) if isinstance(text, bytes) else text, name)
+
+
+def decoded(content: bytes, name: str) -> str:
+    """The text of a file; ``ValueError`` where it is none."""
+    with utf8(name):
+        return content.decode("utf-8")
 
 
 def read_text(text: str, name: str = "the manifest") -> Original:

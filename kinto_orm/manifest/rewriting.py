@@ -14,7 +14,7 @@ from typing import Any
 from kinto_orm.manifest.layout import Entry, Node, layout
 from kinto_orm.manifest.reading import Original, read_text
 from kinto_orm.manifest.writing import in_brackets, yaml_lines
-from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.encoding import encode, refuse_first_fault
 from kinto_orm.state.comparison import same
 
 #: A list in an object whose dashes are further to the right than its key.
@@ -31,7 +31,11 @@ def rewritten(original: Original, tree: Mapping[str, Any]) -> str:
     lost: frozenset[str] = frozenset()
     while True:
         editing = _Editing(original.text, lost)
-        editing.edit(root, original.tree, tree)
+        try:
+            editing.edit(root, original.tree, tree)
+        except (TypeError, ValueError, RecursionError):
+            refuse_first_fault(tree)
+            raise
         if editing.dropped <= lost:
             return editing.text()
         lost |= editing.dropped  # what referred to these says on its own what it means

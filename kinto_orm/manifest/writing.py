@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kinto_orm.protocol.encoding import encode, refuse_first_fault
+
 #: What may stand without quotes, unless some version of YAML reads it as something else.
 _PLAIN = re.compile(r"[A-Za-z0-9_/][\w./@+(),;=!?%&'*~:#\" -]*\Z")
 #: What may stand without quotes in brackets and braces, too.
@@ -64,7 +66,7 @@ def scalar(value: Any) -> str:
     """A string, number, boolean or null."""
     if isinstance(value, str):
         return value if is_plain(value) else quoted(value)
-    text = json.dumps(value, allow_nan=False)
+    text = encode(value).decode()
     if isinstance(value, float) and "e" in text and "." not in text:
         text = text.replace("e", ".0e")  # YAML 1.1 knows no number without a point
     return text
@@ -128,13 +130,29 @@ def _is_nested(value: Any) -> bool:
 
 
 def as_yaml(tree: Mapping[str, Any]) -> str:
-    """An object as YAML."""
-    return "".join(f"{line}\n" for line in yaml_lines(tree)) if tree else "{}\n"
+    """An object as YAML; ``TypeError`` or ``ValueError`` naming what is no JSON."""
+    try:
+        return "".join(f"{line}\n" for line in yaml_lines(tree)) if tree else "{}\n"
+    except (TypeError, ValueError, RecursionError):
+        refuse_first_fault(tree)
+        raise
+
+
+_as_json = json.JSONEncoder(
+    indent=2,
+    ensure_ascii=False,
+    allow_nan=False,
+    default=lambda value: json.loads(encode(value)),  # dates and their like
+).encode
 
 
 def as_json(tree: Mapping[str, Any]) -> str:
-    """An object as JSON, with the same order."""
-    return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The same as JSON, with the same order."""
+    try:
+        return f"{_as_json(tree)}\n"
+    except (TypeError, ValueError, RecursionError):
+        refuse_first_fault(tree)
+        raise
 
 
 def as_before(text: str, there: bytes) -> bytes:

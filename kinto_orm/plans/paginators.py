@@ -132,7 +132,11 @@ class Permitted(Paginator[T]):
         size = (yield from server.batch_size()) if self._waiting and not self._whole else 0
         end = size or len(self._waiting)
         page, self._waiting = self._waiting[:end], self._waiting[end:]
-        yield from load_permissions(server, (one for one in page if isinstance(one, Document)))
+        gone = yield from load_permissions(
+            server, (one for one in page if isinstance(one, Document))
+        )
+        if gone:  # deleted since the list was read: nobody has permissions for it any more
+            page = [one for one in page if not any(one is other for other in gone)]
         return page
 
     def turn(self, page: Page) -> Page:

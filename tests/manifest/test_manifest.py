@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from kinto_orm import BatchError, BucketNotFound, Connection, KintoError
+from kinto_orm import BatchError, BucketNotFound, Connection, KintoError, Unauthorized
 from kinto_orm.manifest import Manifest
 from support.servers import WatchedServer
 
@@ -287,15 +289,86 @@ def test_what_a_review_makes_on_its_own_is_brought_to_what_the_file_says(
 
 def test_a_bucket_that_is_not_there_or_not_to_be_read(kinto: Connection, bob: Connection) -> None:
     fill(kinto)
-    with pytest.raises(BatchError) as caught:
-        Manifest.dump(kinto, ["nowhere"])
-    assert isinstance(caught.value.errors[0][1], BucketNotFound)
+    with pytest.raises(BucketNotFound):
+        Manifest.dump(kinto, ["shop", "nowhere"])
     private = kinto.create_bucket("private")
     private.create_collection("open", permissions={"write": ["account:bob"]})
     records = {"r": {"data": {"n": 1}}}
     manifest = Manifest({"private": {"collections": {"open": {"records": records}}}})
     manifest.diff(bob).apply()  # bob may read what is in it, not the bucket itself
     assert not manifest.diff(bob)
+
+
+def test_who_is_not_let_in_is_told_so(kinto: Connection, server: WatchedServer) -> None:
+    kinto.create_bucket("private")
+    stranger = server.connect()
+    for work in (
+        lambda: Manifest.dump(stranger),
+        lambda: Manifest.dump(stranger, ["private"]),
+        lambda: Manifest({"private": {"data": {"n": 1}}}).diff(stranger),
+    ):
+        with pytest.raises(Unauthorized):
+            work()
+
+
+@pytest.mark.parametrize(
+    ("before", "number", "gone"),
+    [
+        ("/batch", 0, "/buckets/going"),
+        ("/buckets/going/groups", 0, "/buckets/going"),
+        ("/batch", 1, "/buckets/shop/collections/going"),
+        ("/buckets/shop/collections/going/records", 0, "/buckets/shop/collections/going"),
+        ("/batch", 2, "/buckets/shop/collections/goods/records/item-1"),
+    ],
+)
+def test_what_is_deleted_while_a_server_is_dumped_is_left_out(
+    before: str, number: int, gone: str, kinto: Connection, server: WatchedServer
+) -> None:
+    fill(kinto)
+    kinto.create_bucket("going")
+    kinto.bucket("shop").create_collection("going")
+    wanted = Manifest.dump(kinto, records=True).buckets
+    seen: list[str] = []
+
+    def meanwhile(request: Any) -> None:
+        if request.uri == before:
+            if len(seen) == number:
+                requests.delete(server.url + gone, auth=("alice", "p4ssw0rd"), timeout=10)
+            seen.append(before)
+
+    with server.connect("alice", event_hooks={"request": [meanwhile]}) as through:
+        found = Manifest.dump(through, records=True).buckets
+    *path, last = [part for part in gone.split("/") if part != "buckets"][1:]
+    place: Any = wanted
+    for part in path:
+        place = place[part]
+    del place[last]
+    assert found == wanted
+
+
+def test_a_live_server_is_dumped(kinto: Connection, server: WatchedServer) -> None:
+    fill(kinto)
+    goods = server.connect("alice").bucket("shop").collection("goods")
+    done = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            goods.create_record({"n": number}, id=f"x{number % 7}", if_not_exists=True)
+            if number % 3 == 0:
+                goods.delete_record(f"x{number % 7}", if_exists=True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(10):
+            manifest = Manifest.dump(kinto, ["shop"], records=True)
+            assert not manifest.validate()
+            manifest.diff(kinto)
+    finally:
+        done.set()
+        thread.join()
 
 
 def wizard(server: WatchedServer, *args: str, cwd: Path) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -261,3 +263,33 @@ def test_json_needs_no_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert Manifest.load(path).buckets == {"a": {"data": {"x": 1}}}
     with pytest.raises(ImportError, match=r"kinto_orm\[manifest\]"):
         Manifest.loads("buckets: {}")
+
+
+def test_dates_and_their_like_are_written_as_they_are_sent(tmp_path: Path) -> None:
+    fields = {"day": date(2026, 1, 2), "id": UUID(int=5), "list": [date(2026, 1, 2)]}
+    written = {"day": "2026-01-02", "id": str(UUID(int=5)), "list": ["2026-01-02"]}
+    for name in ("server.yaml", "server.json", "server.yaml"):
+        path = Manifest({"a": {"data": fields}}).save(tmp_path / name)
+        assert Manifest.load(path).buckets == {"a": {"data": written}}
+
+
+@pytest.mark.parametrize("value", [float("nan"), b"x", {1}, object()])
+@pytest.mark.parametrize("name", ["new.yaml", "new.json", "there.yaml"])
+def test_what_is_no_json_is_not_written(value: Any, name: str, tmp_path: Path) -> None:
+    there = _file(tmp_path, COMMENTED).rename(tmp_path / "there.yaml")
+    with pytest.raises((TypeError, ValueError), match=r"^buckets\.a\.data\.x\[0\] is"):
+        Manifest({"a": {"data": {"x": [value]}}}).save(tmp_path / name)
+    assert there.read_text() == COMMENTED
+
+
+def test_what_is_no_file_of_text_is_refused(tmp_path: Path) -> None:
+    path = _file(tmp_path, COMMENTED)
+    with path.open("rb") as file:
+        assert "main" in Manifest.load(file).buckets
+    with pytest.raises(TypeError, match="a manifest is the path of a file, or an open one"):
+        Manifest.load(None)  # type: ignore[arg-type]
+    path.write_bytes("é".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"server\.yaml is not in UTF-8"):
+        Manifest.load(path)
+    with path.open("rb") as file, pytest.raises(ValueError, match="not in UTF-8"):
+        Manifest.load(file)

@@ -295,3 +295,18 @@ def test_an_object_is_not_given_to_who_makes_it_although_its_answer_comes_late(
             watched.create_record({}, id="new")
     assert stored.is_set()
     assert sorted(met) == sorted(EVERYTHING)
+
+
+def test_with_permissions_leaves_out_what_is_deleted_before_they_are_read(
+    todo: Collection, other: Collection
+) -> None:
+    reading = iter(todo.records.page_size(5).with_permissions())
+    found = [next(reading)]
+    going = {f"r{i:02}" for i in range(NUMBER)} - {found[0].id}
+    for id in list(going)[:6]:
+        other.delete_record(id)
+        going.discard(id)
+    for record in reading:
+        assert record.permissions.write
+        found.append(record)
+    assert going <= {record.id for record in found}
