@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from kinto_orm import Collection, Connection, Listing, Record
+from support.faults import FaultProxy
 from support.servers import WatchedServer
 
 NUMBER = 13
@@ -252,6 +254,31 @@ def test_a_list_where_others_were_met_takes_one_request_more_while_it_is_in_use(
     assert counted(todo.records) == EVERYTHING  # a single page is of one moment
     monkeypatch.setattr("kinto_orm.plans.once.LATELY", -60_000)
     assert requests() == 3
+
+
+def test_what_a_page_holds_tells_of_changes_that_its_etag_does_not(
+    todo: Collection, other: Collection, any_server: WatchedServer
+) -> None:
+    """Kinto takes the ETag of a page before it reads the rows; here a proxy takes a lot longer."""
+    etag = f'"{todo.records.timestamp}"'.encode()
+
+    def older(answer: bytes) -> bytes:
+        return re.sub(rb'(?i)(\r\netag: )"\d+"', rb"\1" + etag, answer)
+
+    auth = any_server.create_account("carol")
+    todo.bucket.permissions.read.add("account:carol")
+    todo.bucket.save()
+    with FaultProxy(any_server.url) as proxy, Connection(proxy.url, auth) as kinto:
+        records = kinto.bucket("b").collection("todo").records
+        reading = iter(records.order_by("n").page_size(5))
+        met = Counter([next(reading).id])
+        proxy.next(older, older, older)
+        for id in ("r00", "r09", "r12"):  # the first was met already, the others come later
+            theirs = other.get_record(id)
+            theirs.data.n += 100
+            theirs.save()
+        met.update(record.id for record in islice(reading, 10 * NUMBER))
+    assert met == EVERYTHING
 
 
 def test_entries_of_the_history_that_come_meanwhile_are_not_given(todo: Collection) -> None:
