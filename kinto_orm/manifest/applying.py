@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from kinto_orm.drivers.progress import tracked
-from kinto_orm.errors import BatchError, Conflict, KintoError
+from kinto_orm.errors import (
+    BatchError,
+    Conflict,
+    ConnectionFailed,
+    KintoError,
+    ReadTimeout,
+    Unauthorized,
+)
 from kinto_orm.manifest.comparing import CHUNK, Comparison
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
@@ -15,6 +23,7 @@ from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.kinds import BUCKET, COLLECTION, GROUP, RECORD
 from kinto_orm.protocol.messages import Request
 from kinto_orm.shown import Shown
+from kinto_orm.state.identity import parent_of
 
 
 class ManifestPlan(Shown, Comparison):
@@ -32,36 +41,49 @@ class ManifestPlan(Shown, Comparison):
         """Send what is pending, in batches, everything with ``If-Match``; how many writes it was.
 
         Objects come before what is in them, and files last (a new record with a file is one
-        request). All of one kind are tried; then :class:`BatchError` tells what failed, and
-        calling it again sends what is left. A group or collection that the server has made
-        itself meanwhile, as reviews do, is brought to what the manifest says.
+        request). All are tried, but for what is in objects that could not be made; then
+        :class:`BatchError` tells what failed, and calling it again sends what is left. A group
+        or collection that the server has made itself meanwhile, as reviews do, is brought to
+        what the manifest says.
 
         Raises :class:`KintoError` in the end if files are missing; all else was sent then.
         """
         check_flag("progress", progress)
-        written = 0
+        done: list[Resource] = []
+        failed: dict[Resource, Exception] = {}
         for kind in (BUCKET, GROUP, COLLECTION, RECORD):
-            pending = [one for one in self._unsaved() if one.kind == kind]
-            written += self._send(tracked(pending, progress and bool(pending)), deleting=False)
+            unmade = {one for one in failed if one.last_modified is None}
+            pending = [
+                one for one in self._unsaved() if one.kind == kind and not _is_inside(one, unmade)
+            ]
+            self._send(tracked(pending, progress and bool(pending)), done, failed)
         doomed = [one for one in self.deleted if not one.deleted]
-        written += self._send(tracked(doomed, progress and bool(doomed)), deleting=True)
-        left = self._files_left()
+        self._send(tracked(doomed, progress and bool(doomed)), done, failed, deleting=True)
+        left = [
+            (one, path)
+            for one, path in self._files_left()
+            if one not in failed and not _is_inside(one, unmade)
+        ]
         for record, path in tracked(left, progress and bool(left)):
-            self._attach(record, path)
-            written += 1
+            self._send_file(record, path, done, failed)
+        if failed:
+            raise BatchError(done, list(failed.items()))
         if self.missing:
             raise KintoError(self._words_for_missing())
-        return written
+        return len(done)
 
-    def _send(self, wanted: Iterable[Resource], deleting: bool) -> int:
-        """Save or delete, in batches; all are tried."""
-        succeeded: list[Resource] = []
-        failed: list[tuple[Resource, Exception]] = []
+    def _send(
+        self,
+        wanted: Iterable[Resource],
+        done: list[Resource],
+        failed: dict[Resource, Exception],
+        deleting: bool = False,
+    ) -> None:
+        """Save or delete, in batches; notes what was done, and what failed."""
         chunk: list[Resource] = []
-        number = 0
 
         def send() -> None:
-            made = [one for one in chunk if one.last_modified is None]
+            made = {one for one in chunk if one.last_modified is None}
             with self._connection.batch(ignore=(KintoError,)) as batch:
                 for one in chunk:
                     if deleting:
@@ -70,27 +92,43 @@ class ManifestPlan(Shown, Comparison):
                         one.save(safe=True)
             chunk.clear()
             for one, outcome in batch.results:
-                if one in made and isinstance(outcome, Conflict) and self._adopt(one, outcome):
-                    continue
-                if isinstance(outcome, Exception):
-                    failed.append((one, outcome))
+                try:
+                    adopted = one in made and self._adopt(one, outcome)
+                except KintoError as error:
+                    outcome, adopted = error, False
+                if isinstance(outcome, Exception) and not adopted:
+                    failed[one] = outcome
                 else:
-                    succeeded.append(one)
+                    done.append(one)
 
         for one in wanted:
-            number += 1
             chunk.append(one)
             if len(chunk) == CHUNK:
                 send()
         if chunk:
             send()
-        if failed:
-            raise BatchError(succeeded, failed)
-        return number
 
-    def _adopt(self, one: Resource, conflict: Conflict) -> bool:
+    def _send_file(
+        self,
+        record: Record,
+        path: Path | None,
+        done: list[Resource],
+        failed: dict[Resource, Exception],
+    ) -> None:
+        try:
+            self._attach(record, path)
+        except (ConnectionFailed, ReadTimeout, Unauthorized) as error:
+            # The others would wait for the same.
+            failed[record] = error
+            raise BatchError(done, list(failed.items())) from None
+        except (KintoError, OSError) as error:
+            failed[record] = error
+        else:
+            done.append(record)
+
+    def _adopt(self, one: Resource, outcome: Resource | Exception) -> bool:
         """Bring to what the manifest says what the server made in the place of a new object."""
-        found = conflict.remote
+        found = outcome.remote if isinstance(outcome, Conflict) else None
         if found is None or one.kind not in (GROUP, COLLECTION):
             return False
         self._edit(found, self._entries[one])
@@ -177,3 +215,11 @@ class ManifestPlan(Shown, Comparison):
             lines.append(f"file: {record.uri} {'is removed' if path is None else f'← {path}'}")
         lines += [f"file: {one.uri} is missing: {place}" for one, place in self.missing]
         return "\n".join(lines)
+
+
+def _is_inside(one: Any, unmade: set[Resource]) -> bool:
+    """Whether something around an object could not be made."""
+    while unmade and (one := parent_of(one)) is not None:
+        if one in unmade:
+            return True
+    return False

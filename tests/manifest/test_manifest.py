@@ -175,6 +175,61 @@ def test_who_was_faster_is_not_overwritten_and_the_rest_is_sent(
     assert not manifest.diff(kinto)
 
 
+def test_a_conflict_keeps_nothing_else_from_being_sent(
+    kinto: Connection, connect: Callable[..., Connection], tmp_path: Path
+) -> None:
+    fill(kinto)
+    goods = kinto.bucket("shop").collection("goods")
+    for number in range(3):
+        goods.record(f"file-{number}").attach(b"old", data={"n": number})
+    manifest = Manifest.dump(kinto, ["shop"], attachments=tmp_path / "files")
+    shop = manifest.buckets["shop"]
+    inside = shop["collections"]["goods"]
+    shop["data"]["note"] = shop["groups"]["staff"]["data"]["note"] = "mine"
+    inside["data"]["note"] = inside["records"]["item-0"]["data"]["note"] = "mine"
+    inside["records"]["new"] = {"data": {"n": 1}}
+    for record in list(inside["records"].values()):
+        if "attachment" in record["data"]:
+            (tmp_path / "files" / record["data"]["attachment"]["location"]).write_bytes(b"new")
+    del inside["records"]["item-2"]
+    plan = manifest.diff(kinto, delete=True)
+    theirs = connect("alice").bucket("shop")
+    changed: list[Any] = [theirs, theirs.groups["staff"], theirs.collections["goods"]]
+    for one in changed:
+        one.data.theirs = True
+        one.save()
+    changed += [theirs.collection("goods").records["file-1"].attach(b"theirs")]
+    with pytest.raises(BatchError) as caught:
+        plan.apply()
+    assert caught.value.conflicts == changed
+    held = {one.id: one for one in goods.records}
+    assert held["item-0"].data.note == "mine"
+    assert "new" in held
+    assert "item-2" not in held
+    files = [held[f"file-{number}"].attachment.read() for number in range(3)]
+    assert files == [b"new", b"theirs", b"new"]
+    assert plan.pending == len(changed)
+    manifest.diff(kinto, delete=True).apply()
+    assert not manifest.diff(kinto, delete=True)
+
+
+def test_what_is_in_something_that_could_not_be_made_is_not_tried(
+    bob: Connection, server: WatchedServer, kinto: Connection
+) -> None:
+    kinto.create_bucket("shop", permissions={"read": ["system.Everyone"]})
+    records = {"r": {"data": {"n": 1}}}
+    manifest = Manifest(
+        {"shop": {"collections": {"c": {"records": records}}}, "own": {"data": {"n": 1}}}
+    )
+    plan = manifest.diff(bob)
+    with server.log() as log, pytest.raises(BatchError) as caught:
+        plan.apply()
+    assert [one.uri for one, _ in caught.value.errors] == ["/buckets/shop/collections/c"]
+    assert [one.id for one in caught.value.succeeded] == ["own"]
+    assert not any("records" in one.path for one in log)
+    assert plan.pending == 2
+
+
 def test_an_apply_that_was_interrupted_goes_on(kinto: Connection, other: WatchedServer) -> None:
     fill(kinto, records=40)
     there = other.connect("alice", retry=0)
