@@ -27,7 +27,23 @@ _attachments = click.option(
 )
 
 
-def _loaded(file: Path) -> Manifest:
+def _loaded(settings: Settings, file: Path) -> Manifest:
+    """What a file says, of just the bucket of ``--bucket`` where one is given."""
+    _refuse_collection(settings)
+    manifest = _read(file)
+    if settings.bucket is not None:
+        if not isinstance(manifest.buckets, dict) or settings.bucket not in manifest.buckets:
+            raise ValueError(f"{file} has no bucket {settings.bucket!r}")
+        manifest.buckets = {settings.bucket: manifest.buckets[settings.bucket]}
+    return manifest
+
+
+def _refuse_collection(settings: Settings) -> None:
+    if settings.collection is not None:
+        raise click.UsageError("a manifest is of whole buckets: there is no --collection of it")
+
+
+def _read(file: Path) -> Manifest:
     from kinto_orm.manifest import Manifest
 
     return Manifest.load(the_input() if str(file) == "-" else file)
@@ -52,9 +68,11 @@ def _loaded(file: Path) -> Manifest:
     metavar="FILE",
     help="Into FILE, where comments and order stay.",
 )
+@click.argument("more", nargs=-1, metavar="[BUCKET]...")
 @click.pass_obj
 def dump(
     settings: Settings,
+    more: tuple[str, ...],
     buckets: tuple[str, ...],
     records: bool,
     attachments: Path | None,
@@ -64,7 +82,8 @@ def dump(
     """Write buckets, groups, collections and permissions as YAML, in kinto-wizard's format."""
     from kinto_orm.manifest import Manifest
 
-    wanted = buckets or ((settings.bucket,) if settings.bucket else None)
+    _refuse_collection(settings)
+    wanted = (*(buckets or ((settings.bucket,) if settings.bucket else ())), *more) or None
     with settings.connect() as kinto:
         manifest = Manifest.dump(
             kinto, wanted, records=records, attachments=attachments, progress=follows(settings)
@@ -84,7 +103,7 @@ def dump(
 @click.pass_obj
 def diff(settings: Settings, /, file: Path, **options: Any) -> int:
     """Show what differs between FILE and the server. Exits with 1 if anything does."""
-    manifest = _loaded(file)
+    manifest = _loaded(settings, file)
     with settings.connect() as kinto:
         plan = manifest.diff(kinto, **options)
         if plan:
@@ -103,7 +122,7 @@ def diff(settings: Settings, /, file: Path, **options: Any) -> int:
 @click.pass_obj
 def apply(settings: Settings, /, file: Path, dry_run: bool, **options: Any) -> None:
     """Make the server be as FILE says. Nobody who was faster is overwritten."""
-    manifest = _loaded(file)
+    manifest = _loaded(settings, file)
     with settings.connect() as kinto:
         carry_out(settings, manifest.diff(kinto, **options), dry_run)
 
@@ -113,7 +132,7 @@ def apply(settings: Settings, /, file: Path, dry_run: bool, **options: Any) -> N
 @click.pass_obj
 def validate(settings: Settings, file: Path) -> int:
     """Show what is wrong with FILE, with lines, without a server. Exits with 1 if anything is."""
-    faults = _loaded(file).validate()
+    faults = _loaded(settings, file).validate()
     with as_far_as_read():
         for fault in faults:
             put(str(fault))

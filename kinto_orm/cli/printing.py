@@ -8,14 +8,15 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 import click
 
-#: What JSON leaves in texts, and some readers take for the end of a line.
-_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+#: What JSON leaves in texts, and some readers take for the end of a line, or terminals for orders.
+_SPECIAL = {one: f"\\u{one:04x}" for one in (*range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 #: How many rows of a table are looked at for the width of its columns.
 _LOOKED_AT = 100
@@ -26,7 +27,7 @@ def as_line(value: Any, *, pretty: bool = False) -> str:
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
     ascii_only = not encoding.startswith("utf")
     line = json.dumps(value, ensure_ascii=ascii_only, indent=2 if pretty else None, default=str)
-    return line if line.isascii() else line.translate(_LINE_ENDS)
+    return line if line.isprintable() else line.translate(_SPECIAL)
 
 
 def in_utf8() -> None:
@@ -87,7 +88,7 @@ def _table(rows: Iterator[Mapping[str, Any]]) -> Iterator[str]:
         return
     room = max(12, (shutil.get_terminal_size((100, 24)).columns - 1) // len(names) - 2)
     widths = {
-        name: min(room, max([len(name), *(len(_cell(row, name)) for row in first)]))
+        name: min(room, max(map(_width, [name, *(_cell(row, name) for row in first)])))
         for name in names
     }
     head = "  ".join(_fit(name, widths[name]) for name in names).rstrip()
@@ -102,8 +103,20 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return "".join(one if one.isprintable() else " " for one in text)
 
 
+def _width(text: str) -> int:
+    """How many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    seen = (one for one in text if not unicodedata.combining(one))
+    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in seen)
+
+
 def _fit(text: str, width: int) -> str:
-    return text.ljust(width) if len(text) <= width else f"{text[: width - 1]}…"
+    if (takes := _width(text)) <= width:
+        return text + " " * (width - takes)
+    while _width(text) >= width:
+        text = text[: min(len(text), width) - 1]
+    return text + "…" + " " * (width - 1 - _width(text))
 
 
 def put_plan(plan: Any) -> None:

@@ -270,6 +270,25 @@ def test_an_operator_dumps_edits_compares_and_applies(
     assert "nothing to do" in shell.done("diff", "-", input=as_json).err
 
 
+def test_a_bucket_of_a_manifest_is_dumped_compared_and_applied_alone(
+    shell: Any, filled: Connection, tmp_path: Path
+) -> None:
+    filled.create_bucket("blog", {"title": "Blog"})
+    both = shell.done("dump", "-b", "blog", "-b", "shop").out
+    assert shell.done("dump", "-b", "blog", "shop").out == both
+    assert shell.done("-b", "blog", "dump", "shop").out == both
+    (tmp_path / "m.yaml").write_text(both.replace("Blog", "B").replace("Goods", "G"))
+    assert "/buckets/blog\n" in shell("diff", "m.yaml").out
+    assert "/buckets/blog\n" not in shell("diff", "m.yaml", "-b", "shop").out
+    assert "1 updated" in shell.done("-b", "shop", "apply", "m.yaml").err
+    assert "nothing to do" in shell.done("-b", "shop", "apply", "m.yaml").err
+    assert filled.bucket("blog").data.title == "Blog"
+    refused = shell("-b", "none", "apply", "m.yaml")
+    assert (refused.code, "m.yaml has no bucket 'none'" in refused.err) == (1, True)
+    for command in (("dump",), ("diff", "m.yaml"), ("apply", "m.yaml"), ("validate", "m.yaml")):
+        assert shell("-b", "shop", "-c", "goods", *command).code == 2
+
+
 def test_errors_are_one_sentence_and_usage_is_two(shell: Any, filled: Connection) -> None:
     for args in (("cat", "shop/none/r"), ("cat", "shop/goods/r%20"), ("apply", "none.yaml"),
                  ("load", "shop/goods", "none.csv"), ("ls", "nowhere")):  # fmt: skip

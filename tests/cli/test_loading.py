@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ pytest.importorskip("click")
 from kinto_orm import Collection
 from support.servers import WatchedServer
 
-ODD = {"id": "odd", "text": 'é漢🎉 "q", \\ \u2028\u2029\x85\x1c', "n": 1e-7, "deep": [{"x": None}]}
+ODD = {
+    "id": "odd",
+    "text": 'é漢🎉 "q", \\ \u2028\u2029\x85\x1c\x7f\x9b',
+    "n": 1e-7,
+    "deep": [{"x": None}],
+}
 
 
 @pytest.fixture
@@ -27,6 +33,7 @@ def test_lines_of_json_go_round_whatever_they_hold(shell: Any, rows: Collection)
     assert record.to_dict() == {**ODD, "last_modified": record.last_modified}
     printed = shell.done("ls", "b/c").out
     assert [json.loads(line)["text"] for line in printed.splitlines()] == [ODD["text"]]
+    assert all(one.isprintable() for one in printed[:-1])
     assert "There is nothing to do." in shell.done("load", "b/c", "-", input=printed).err
     latin = shell.done("ls", "b/c", PYTHONIOENCODING="latin-1").out
     assert (latin.isascii(), json.loads(latin)["text"]) == (True, ODD["text"])
@@ -36,6 +43,23 @@ def test_lines_of_json_go_round_whatever_they_hold(shell: Any, rows: Collection)
     assert "There is nothing to do." in shell.done(
         "load", "b/c", "-", input=printed, PYTHONIOENCODING="latin-1"
     ).err  # fmt: skip
+
+
+def test_tables_stand_straight_whatever_is_in_them(shell: Any, rows: Collection) -> None:
+    for n, text in enumerate(["漢字", "e\u0301", "x" * 300, "漢" * 300, "a\tb\nc"]):
+        rows.create_record({"text": text, "z": n}, id=f"r{n}")
+    lines = shell.done("ls", "b/c", "-t", "--sort", "z").out.splitlines()
+    assert len(lines) == 6
+
+    def columns(text: str) -> int:
+        wide = sum(one in "漢字" for one in text)
+        return len(text) + wide - text.count("\u0301")
+
+    ends = {columns(line[: re.search(r"  \d  ", line).start()].rstrip()) for line in lines[3:5]}
+    starts = {columns(line[: re.search(r"\d  \d{13}", line).start()]) for line in lines[1:]}
+    assert starts == {columns(lines[0].partition("z")[0])}
+    assert max(ends) <= min(starts) - 2
+    assert "漢…" in lines[4]
 
 
 def test_csv_comes_from_a_pipe_too(shell: Any, rows: Collection) -> None:
