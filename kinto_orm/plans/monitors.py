@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from kinto_orm.errors import InvalidResponse
+from kinto_orm.errors import CollectionNotFound, InvalidResponse
 from kinto_orm.plans import changesets
 from kinto_orm.plans.changesets import MONITOR, Answered
 from kinto_orm.plans.effects import Steps, gathered
@@ -123,11 +123,20 @@ class Changesets(Paginator[Any]):
             self._left = yield from read(server, self._wanted)
         entries, self._left = self._left[: self._workers], self._left[self._workers :]
         plans = [self._read(server, entry) for entry in entries]
-        return (yield from gathered(plans, self._workers))
+        found = yield from gathered(plans, self._workers)
+        return [one for one in found if one is not None]
 
-    def _read(self, server: Server, entry: MonitorEntry) -> Steps[tuple[Any, int | None, Answered]]:
+    def _read(
+        self, server: Server, entry: MonitorEntry
+    ) -> Steps[tuple[Any, int | None, Answered] | None]:
         collection = self._connection.bucket(entry.bucket).collection(entry.collection)
-        asked = yield from changesets.fetch(server, collection, expected=entry.last_modified)
+        try:
+            asked = yield from changesets.fetch(server, collection, expected=entry.last_modified)
+        except CollectionNotFound:
+            only = {BUCKET.name: entry.bucket, COLLECTION.name: entry.collection}
+            if (yield from read(server, only)):
+                raise
+            return None  # it was deleted since the monitor was read
         return collection, *asked
 
     def made(self, page: Page) -> Iterator[tuple[Any, int | None, Answered]]:

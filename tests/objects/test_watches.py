@@ -245,6 +245,15 @@ def test_all_changesets_are_read_as_new_as_announced(
         kinto.monitor.changesets(workers=0)
 
 
+def test_collections_that_are_deleted_meanwhile_have_no_changeset(kinto: Connection) -> None:
+    one, two, three = published(kinto, "one", "two", "three")
+    monitor = kinto.monitor.filter(bucket="source")
+    reading = iter(monitor.changesets(workers=1))
+    assert next(reading).collection == three
+    two.delete()
+    assert [changeset.collection for changeset in reading] == [one]
+
+
 def test_a_monitor_tells_which_collections_change(
     kinto: Connection, connect: Callable[..., Connection], server: WatchedServer
 ) -> None:
