@@ -250,7 +250,7 @@ def test_collections_that_are_deleted_meanwhile_have_no_changeset(kinto: Connect
     monitor = kinto.monitor.filter(bucket="source")
     reading = iter(monitor.changesets(workers=1))
     assert next(reading).collection == three
-    two.delete()
+    two.refresh().delete()
     assert [changeset.collection for changeset in reading] == [one]
 
 
