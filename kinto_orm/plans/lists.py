@@ -12,6 +12,7 @@ from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
 from kinto_orm.shown import Shown
 from kinto_orm.slotted import Slotted, evolved
 from kinto_orm.state.made import fields_seen_in, readings_of
+from kinto_orm.state.values import plain
 
 if TYPE_CHECKING:
     from kinto_orm.plans.pages import Pages
@@ -218,7 +219,7 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         """With further query arguments, for what this library has no name for."""
         if "_fields" in params:
             raise ValueError("for some of the fields write only('title', …): saving must know it")
-        return self._with(evolved(self.query, params={**self.query.params, **params}))
+        return self._with(evolved(self.query, params={**self.query.params, **plain(params)}))
 
     def _reversed(self: L) -> L:
         """The list in the opposite order."""

@@ -221,6 +221,10 @@ def test_params_without_a_name_here_are_sent(todo: Collection, server: WatchedSe
     with server.log() as log:
         list(records.page_size(1))
     assert log[0].query == {"_limit": "1", "n": "1", "cache": "x", "list": '["a", 1]'}
+    given = ["a"]
+    records = records.with_params(list=given)
+    given.append("b")
+    assert "'list': ['a']" in str(records.query.params)
 
 
 def test_narrowing_makes_new_lists_and_no_request(todo: Collection, server: WatchedServer) -> None:
