@@ -364,6 +364,32 @@ def test_a_change_that_was_not_heard_of_was_made(server: Any, anybody: Connectio
     assert who(anybody.with_options(auth=("bob", SECRET))) == "account:bob"
 
 
+def test_a_deletion_of_oneself_that_was_not_heard_of_was_made(
+    server: Any, anybody: Connection
+) -> None:
+    anybody.accounts.create("bob", password=SECRET)
+    with (
+        losing_one_reply(server.url, "DELETE") as road,
+        Connection(road.url, ("bob", SECRET), retry_after=0) as kinto,
+    ):
+        kinto.account("bob").delete()
+    assert anybody.with_options(auth=("bob", SECRET)).refresh().user is None
+
+
+def test_a_deletion_that_is_refused_is_none_although_a_reply_was_lost(
+    server: Any, anybody: Connection
+) -> None:
+    anybody.accounts.create("bob", password=SECRET)
+    for auth in (("bob", "wrong"), ("eve", SECRET)):
+        with (
+            losing_one_reply(server.url, "DELETE") as road,
+            Connection(road.url, auth, retry_after=0) as kinto,
+            pytest.raises((Unauthorized, Forbidden)),
+        ):
+            kinto.account("bob").delete()
+    assert who(anybody.with_options(auth=("bob", SECRET))) == "account:bob"
+
+
 # -- who we are
 
 
