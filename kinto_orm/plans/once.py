@@ -15,7 +15,7 @@ although the ETag is the same. So a list that nobody writes takes no request mor
 from __future__ import annotations
 
 import marshal
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from operator import itemgetter
 from typing import Any
 
@@ -118,8 +118,9 @@ class OncePages(Pages):
         if self.query is not None:
             return self._new((yield from read_page(self)))
         if self.owed is None:
-            recent = yield from self._all_rows(self._recent)
-            self._owe(dict.fromkeys(row["id"] for row in recent))
+            self.owed = yield from self._not_met()
+            if self.owed:
+                self._readings.note_others(self.uri)
         return (yield from self._found(self._some()))
 
     def _found(self, ids: list[str]) -> Steps[list[Row]]:
@@ -204,23 +205,19 @@ class OncePages(Pages):
             query, sort="last_modified", fields=("id",), page_size=size, start=0, stop=None
         )
 
-    def _owe(self, ids: Iterable[str]) -> None:
-        """Note which objects were saved since the reading began."""
-        self.owed = [id for id in ids if self._is_new(id)]
-        if self.owed:
-            self._readings.note_others(self.uri)
+    def _not_met(self) -> Steps[list[str]]:
+        """The ids of those that were saved since the reading began, and not met in it."""
+        found: dict[str, None] = {}
+        pages = self._other_pages(self._recent)
+        while pages.more:
+            rows = yield from read_page(pages)
+            found.update((row["id"], None) for row in rows if self._is_new(row["id"]))
+        return list(found)
 
     def _some(self) -> list[str]:
         """The next few of the ids that are owed."""
         some, self.owed = (self.owed or [])[:CHUNK], (self.owed or [])[CHUNK:]
         return some
-
-    def _all_rows(self, query: Query) -> Steps[list[Row]]:
-        pages = self._other_pages(query)
-        rows: list[Row] = []
-        while pages.more:
-            rows += yield from read_page(pages)
-        return rows
 
     def _other_pages(self, query: Query) -> Pages:
         return Pages(self.uri, query.first_page(None), OBJECT, self._asking)
