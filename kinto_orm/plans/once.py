@@ -98,7 +98,8 @@ class OncePages(Pages):
         self._list = query
         self._moving = moving
         self._dated = dated
-        self._ascending = (query.sort or "").split(",")[0] == "last_modified"
+        first = (query.sort or "-last_modified").split(",")[0]
+        self._ascending, self._descending = first == "last_modified", first == "-last_modified"
         self._readings = readings
         self._made: Made | None = None
         self._met = Met()
@@ -170,6 +171,15 @@ class OncePages(Pages):
     def _is_later(self, row: Row) -> bool:
         return self.timestamp is not None and row["last_modified"] > self.timestamp
 
+    def _is_unsettled(self, newest: int) -> bool:
+        """Whether the newest row of a page may have become visible after the first page.
+
+        Then it may have been given before. Where the newest come first it was not: what is saved
+        moves to the front.
+        """
+        now = self.timestamp if self.clock is None else self.clock
+        return now is None or (not self._descending and newest > now - SETTLING)
+
     def _new(self, rows: list[Row]) -> list[Row]:
         """Those of a page that are to be given now."""
         if self._made is None:
@@ -181,7 +191,7 @@ class OncePages(Pages):
                 self._changed = True  # although the ETag, which is taken first, does not tell
             # Only what is saved moves; but where servers lose digits of numbers, the last row
             # of a page may be the first of the next, too.
-            if self._changed or self.timestamp is None or self._met.in_last(ids):
+            if self._changed or self._is_unsettled(newest) or self._met.in_last(ids):
                 rows = [row for row in rows if self._is_new(row["id"]) and not self._is_later(row)]
                 ids = [row["id"] for row in rows]
         self._met.add(ids)

@@ -252,6 +252,24 @@ def test_a_reading_beside_others_finds_what_is_committed_behind_its_first_page(
     assert sorted([first.id, *ids(reading)]) == [f"r{n}" for n in range(6)]
 
 
+@pytest.mark.parametrize("order", ["n", "last_modified", "-n"])
+def test_what_was_given_and_is_committed_late_is_not_given_again(
+    todo: Collection, transaction: Callable[[], Any], order: str
+) -> None:
+    todo.records.create_many({"id": f"r{n}", "n": n} for n in range(8))
+    (first,) = todo.records.order_by(order).limit(1)
+    late = transaction()
+    with late.cursor() as cursor:  # from the first page to the last
+        ahead = {"n": -9 if order == "-n" else 9}
+        cursor.execute(UPDATE, (json.dumps(ahead), first.id, todo.uri))
+    todo.bucket.collection("todo").get_record("r3").patch(BasicPatch({"n": 3}))  # dates the list
+    reading = iter(todo.records.order_by(order).page_size(2))
+    given = [next(reading).id]
+    late.commit()
+    given += ids(reading)
+    assert sorted(given) == [f"r{n}" for n in range(8)]
+
+
 # -- whole lists
 
 
