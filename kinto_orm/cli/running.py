@@ -83,7 +83,8 @@ def _complain(error: Exception) -> None:
     click.echo(f"{click.style('kinto-orm:', fg='red')} {words}", err=True)
     if isinstance(error, BatchError):
         for resource, one in error.errors[3:]:
-            click.echo(f"  {getattr(resource, 'uri', resource)}: {one}", err=True)
+            words, uri = str(one), str(getattr(resource, "uri", resource))
+            click.echo(f"  {words if uri in words else f'{uri}: {words}'}", err=True)
 
 
 def _show_notices() -> None:

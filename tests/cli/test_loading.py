@@ -122,6 +122,15 @@ def test_a_dry_run_shows_what_would_be_made_and_loaded(
     assert "There is nothing to do." in same.err
 
 
+def test_each_row_that_is_refused_is_told_once(shell: Any, rows: Collection) -> None:
+    rows.data.schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    rows.save()
+    lines = "".join(f'{{"id": "r{n}", "n": "x"}}\n' for n in range(5))
+    ran = shell("load", "b/c", "-", input=lines)
+    assert (ran.code, len(ran.err.splitlines())) == (1, 3)
+    assert [ran.err.count(f"records/r{n}") for n in range(5)] == [1] * 5
+
+
 def test_a_manifest_is_in_utf8_whatever_the_terminal_has(shell: Any, rows: Collection) -> None:
     rows.create_record({"t": "é漢"}, id="r")
     dumped = shell.done("dump", "--records", PYTHONIOENCODING="ascii").out
