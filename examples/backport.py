@@ -1,7 +1,7 @@
 """Backport what is ready from a work-in-progress collection to a reviewed one, and ask for review.
 
-Only what differs is written, and a review requested only if something was. Runs against a
-Kinto of its own, inside this process, whose bucket "source" is under review.
+Only what differs is written, and a review requested only if something was, now or before. Runs
+against a Kinto of its own, inside this process, whose bucket "source" is under review.
 """
 
 from kinto_orm import Collection, Connection
@@ -11,7 +11,7 @@ from kinto_orm.testing import LocalServer
 def backport(nightly: Collection, release: Collection) -> None:
     plan = release.records.sync_from(nightly.records.filter(status="ready"), delete=True)
     print(plan)
-    if plan:
+    if release.review.status == "work-in-progress":  # after a run that was interrupted, too
         release.review.request(f"Backport of {len(plan)} changes from {nightly.uri}")
     print("The review is", release.review.status)
 

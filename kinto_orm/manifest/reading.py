@@ -88,7 +88,13 @@ def decoded(content: bytes, name: str) -> str:
 
 def read_text(text: str, name: str = "the manifest") -> Original:
     """The same of a text."""
-    text = lines_of(text.removeprefix("\ufeff"))
+    try:
+        return _read(lines_of(text.removeprefix("\ufeff")), name)
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply to be read") from None
+
+
+def _read(text: str, name: str) -> Original:
     if name.endswith(".json") or text.lstrip().startswith("{"):
         try:
             return Original(name, text, json.loads(text, object_pairs_hook=_once))

@@ -239,6 +239,8 @@ def test_what_aliases_refer_to_stays_for_the_others(tmp_path: Path) -> None:
         ("buckets: &x\n  a: *x\n", "refers to what it is in"),
         ('{"buckets": {"a": {},\n "a": {}}}', "the key 'a' is there twice"),
         ("a: !!python/object:os.system x\n", ""),
+        (f"buckets: {'[' * 1000}{']' * 1000}", "the manifest is nested too deeply to be read"),
+        (f'{{"buckets": {"[" * 100_000}{"]" * 100_000}}}', "the manifest is nested too deeply"),
     ],
 )
 def test_what_is_neither_yaml_nor_json_is_told_with_its_line(text: str, says: str) -> None:
