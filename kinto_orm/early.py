@@ -11,15 +11,24 @@ import signal
 import sys
 import threading
 
-#: What a program is called while ``python -m kinto_orm``, or the command, imports this package.
-_OURS = {"-m", "kinto-orm", "kinto-orm.exe"}
+#: What the program is called while the command imports this package.
+_COMMANDS = {"kinto-orm", "kinto-orm.exe"}
 
 
 def begin() -> None:
     """Let Ctrl-C end the process, if it is the command's."""
-    name = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))
-    if name in _OURS and _replace(signal.default_int_handler, signal.SIG_DFL):
+    if _is_command() and _replace(signal.default_int_handler, signal.SIG_DFL):
         _begun.append(True)
+
+
+def _is_command() -> bool:
+    arguments = getattr(sys, "argv", None) or [""]
+    if arguments[0] != "-m":
+        return os.path.basename(arguments[0]) in _COMMANDS
+    # While python -m imports the packages around a module, only the interpreter's own
+    # arguments, which end before those of the program, tell which module it is.
+    own = sys.orig_argv[: len(sys.orig_argv) - len(arguments) + 1]
+    return own[-1] in {"kinto_orm", "-mkinto_orm"}
 
 
 def begun() -> None:

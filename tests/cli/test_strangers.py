@@ -169,5 +169,15 @@ def test_ctrl_c_is_quiet_from_the_first_moment_on(shell: Any) -> None:
         ran = shell("ls", THEN=then, PYTHONPATH=path)
         assert ran.code in (130, -signal.SIGINT), (then, ran)
         assert (ran.out, ran.err) == ("", ""), then
-    code = "import signal, kinto_orm, sys; sys.exit(signal.getsignal(2) is signal.SIG_DFL)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import theirs"], ["-m", "theirs"], ["-mtheirs.app"]])
+def test_programs_that_import_this_keep_their_ctrl_c(tmp_path: Path, arguments: list[str]) -> None:
+    package = tmp_path / "theirs"
+    package.mkdir()
+    (package / "__init__.py").write_text("import kinto_orm, signal\nprint(signal.getsignal(2))\n")
+    for name in ("__main__", "app"):
+        (package / f"{name}.py").touch()
+    command = [sys.executable, *arguments, "-m", "kinto_orm"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "default_int_handler" in ran.stdout
