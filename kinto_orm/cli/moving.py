@@ -191,6 +191,8 @@ def download(settings: Settings, /, place: str, folder: Path, **options: bool) -
                 raise ValueError(f"{where} has no attachment")
             folder.mkdir(parents=True, exist_ok=True)
             paths = [attachment.download(folder, **options)]
+        if not paths:
+            tell(f"No record of {where} has a file.", settings.quiet)
         for path in paths:
             put(str(path))
 

@@ -40,9 +40,9 @@ _filter_option = click.option(
 
 def narrowed(listing: Any, filters: Iterable[str], **query: Any) -> Any:
     """A list with the filters, order, fields and limit that were given as options."""
-    wanted = dict(assignment(text, "a filter") for text in filters)
-    if wanted:
-        listing = listing.filter(**wanted)
+    for text in filters:
+        name, value = assignment(text, "a filter")
+        listing = listing.filter(**{name: value})
     if query.get("sort") is not None:
         listing = listing.order_by(*_names(query["sort"], "--sort"))
     if query.get("fields") is not None:

@@ -32,6 +32,8 @@ TYPED: dict[str, tuple[int, str]] = {
     "ls home/todo --limit many": (2, "'many' is not a valid integer"),
     "ls home/todo --filter done": (2, "a filter is NAME=TEXT or NAME:=JSON, not 'done'"),
     "ls home/todo --filter n__gte:=3": (1, "there is no lookup 'gte'; write min"),
+    "ls home/todo --filter n=1 --filter n=2": (1, 'there is a filter n="1" already'),
+    "download home/todo": (0, "No record of /buckets/home/collections/todo has a file."),
     "cat": (2, "what is to be shown? ls lists the buckets"),
     "count": (2, "what is to be counted? / are the buckets"),
     "set home/todo/r title=y --remove title": (2, "'title' is to be set, and to be removed"),
