@@ -15,6 +15,7 @@ from kinto_orm.errors import (
     ReadTimeout,
     Unauthorized,
 )
+from kinto_orm.manifest import files
 from kinto_orm.manifest.comparing import CHUNK, Comparison
 from kinto_orm.objects.record import Record
 from kinto_orm.objects.resource import Resource
@@ -122,9 +123,24 @@ class ManifestPlan(Shown, Comparison):
             failed[record] = error
             raise BatchError(done, list(failed.items())) from None
         except (KintoError, OSError) as error:
-            failed[record] = error
-        else:
-            done.append(record)
+            if not (isinstance(error, Conflict) and self._is_attached(record, path, error.remote)):
+                failed[record] = error
+                return
+            self._attached.add(record)
+        done.append(record)
+
+    def _is_attached(self, record: Record, path: Path | None, found: Record | None) -> bool:
+        """Whether what was met is our own file, which was sent before, and the answer lost."""
+        if found is None or path is None or found.attachment is None:
+            return False
+        if found.attachment.hash != files.digest(path):
+            return False
+        if record in self.created:
+            self._edit(found, self._entries[record])
+            if found.changes:
+                return False
+            self.created[self.created.index(record)] = found
+        return True
 
     def _adopt(self, one: Resource, outcome: Resource | Exception) -> bool:
         """Bring to what the manifest says what the server made in the place of a new object."""

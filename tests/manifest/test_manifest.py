@@ -15,6 +15,7 @@ import requests
 
 from kinto_orm import BatchError, BucketNotFound, Connection, KintoError, Unauthorized
 from kinto_orm.manifest import Manifest
+from support.faults import FaultProxy
 from support.servers import WatchedServer
 
 ServerLog = Callable[[], Any]
@@ -253,6 +254,42 @@ def test_an_apply_that_was_interrupted_goes_on(kinto: Connection, other: Watched
     assert str(Manifest.dump(there, records=True)) == str(manifest)
     with pytest.raises(BatchError):  # all of it was made meanwhile
         plan.apply()
+
+
+def test_a_file_whose_reply_was_lost_is_not_met_as_somebody_elses(
+    kinto: Connection, server: WatchedServer, tmp_path: Path
+) -> None:
+    goods = kinto.create_bucket("shop").create_collection("goods")
+    goods.record("held").attach(b"old")
+    for name in ("held", "new"):
+        (tmp_path / name).write_bytes(b"mine")
+    records = {
+        name: {"data": {"n": 1, "attachment": {"location": name, "filename": name}}}
+        for name in ("held", "new")
+    }
+    manifest = Manifest(
+        {"shop": {"collections": {"goods": {"records": records}}}}, attachments=tmp_path
+    )
+    with (
+        FaultProxy(server.url) as proxy,
+        Connection(proxy.url, ("alice", "p4ssw0rd"), retry=0) as through,
+    ):
+        plan = manifest.diff(through)
+        for _ in records:
+            proxy.next("drop_after", method="POST")
+            with pytest.raises(BatchError) as caught:
+                plan.apply()
+            assert not caught.value.conflicts
+        plan.apply()
+        assert plan.pending == 0
+        assert not manifest.diff(through)
+        repr(plan)
+    (tmp_path / "held").write_bytes(b"another")
+    theirs = manifest.diff(kinto)
+    goods.records["held"].attach(b"theirs")
+    with pytest.raises(BatchError) as caught:
+        theirs.apply()
+    assert [one.id for one in caught.value.conflicts] == ["held"]
 
 
 def test_files_lie_in_a_folder_and_come_from_there(
