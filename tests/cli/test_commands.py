@@ -441,3 +441,34 @@ def test_changes_are_watched_until_ctrl_c(shell: Any, ctrl_c: Any, filled: Conne
     process = shell.start("watch", "shop/goods", "--interval", "0.1", "--since", since, "-q")
     assert json.loads(process.stdout.readline())["id"] == "new"
     assert ctrl_c(process) == (0, "", "")
+
+
+def test_a_dry_run_of_every_command_that_writes_shows_a_plan_and_only_reads(
+    shell: Any, filled: Connection, server: WatchedServer, tmp_path: Path
+) -> None:
+    filled.create_bucket("source").create_collection("c").create_record({"n": 1})
+    filled.bucket("shop").collection("goods").record("r0").attach(b"picture", "p.png")
+    (tmp_path / "f.txt").write_text("a file")
+    (tmp_path / "rows.jsonl").write_text('{"id": "r0", "n": 100}\n')
+    (tmp_path / "m.yaml").write_text("buckets: {shop: {data: {title: S}}, new: {}}\n")
+    for line, says in {
+        "set shop/goods/r0 n:=5": "PATCH /buckets/shop/collections/goods/records/r0",
+        "set new/c/r n:=5 --create": "PUT /buckets/new\n",
+        "rm shop/goods/r0": "DELETE /buckets/shop/collections/goods/records/r0",
+        "rm shop --yes": "DELETE /buckets/shop\n",
+        "perms shop --grant read=system.Everyone": "+system.Everyone",
+        "load shop/goods rows.jsonl --delete": "0 to create, 1 to update, 3 to delete",
+        "load new/c rows.jsonl --create": "PUT /buckets/new/collections/c/records/r0",
+        "copy shop copy --permissions --attachments": "6 to create",
+        "attach shop/goods/r1 f.txt": "POST /buckets/shop/collections/goods/records/r1/attachment",
+        "apply m.yaml --delete": "1 to create, 1 to update",
+        "review request source/c": "PATCH /buckets/source/collections/c",
+        "review rollback source/c": "PATCH /buckets/source/collections/c",
+    }.items():
+        with server.log() as seen:
+            ran = shell.done(*line.split(), "--dry-run")
+        assert says in ran.out, (line, ran)
+        methods = {one.method for one in seen if not one.path.endswith("/batch")}
+        assert methods <= {"GET", "HEAD"}, (line, methods)
+        asked = {one["method"] for r in seen if r.method == "POST" for one in r.json["requests"]}
+        assert asked <= {"GET", "HEAD"}, (line, asked)
