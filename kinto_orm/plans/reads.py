@@ -11,6 +11,7 @@ from kinto_orm.errors import (
     NotLoaded,
 )
 from kinto_orm.plans.effects import Steps
+from kinto_orm.protocol.filters import check_field, check_server_word
 from kinto_orm.protocol.messages import ALONE, Carrier, Request, Response
 from kinto_orm.protocol.queries import encode_query
 from kinto_orm.protocol.replies import checked, error_for, kind_of, not_found, object_of
@@ -88,10 +89,13 @@ def _field_names(only: Iterable[str]) -> tuple[str, ...]:
     names = tuple(only)
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"only is a list of field names, not {names!r}")
-    for name in names:
-        if not name or "," in name:
-            raise ValueError(f"Kinto cannot be asked for a field called {name!r}")
-    return names
+    paths = tuple(name.replace("__", ".") for name in names)
+    for path in paths:
+        check_field(path, None)
+        check_server_word(path)
+        if "," in path:
+            raise ValueError(f"Kinto cannot be asked for a field called {path!r}")
+    return paths
 
 
 def refresh(

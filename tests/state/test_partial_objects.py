@@ -104,6 +104,17 @@ def test_a_field_that_was_asked_for_and_is_not_there_is_absent(todo: Collection,
         partial.data["id"]  # never a field: there is nothing to load
 
 
+def test_the_parts_that_a_refresh_loads_are_named_as_those_of_a_list(todo: Collection) -> None:
+    record = todo.record("r").refresh(only=["author__name", "author.home__city"])
+    assert record.data == {"author": {"name": "bo", "home": {"city": "Rome"}}}
+    for name in ("", "author..name", "author.", "__name", "_fields", "a,b"):
+        with pytest.raises(ValueError, match="field"):
+            record.refresh(only=[name])
+        with pytest.raises(ValueError, match="field"):
+            todo.records.only(name)
+    assert not record.changes
+
+
 def test_what_was_loaded_in_part_knows_all_after_a_refresh(partial: Record) -> None:
     author = partial.data.author
     partial.refresh()
