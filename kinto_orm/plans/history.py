@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar
 
 from kinto_orm.errors import KintoError
 from kinto_orm.exports import exported
@@ -83,13 +83,15 @@ class HistoryBase(EntriesBase[HistoryEntry]):
     def _title(self) -> str:
         return f"history of {self._bucket.url}"
 
-    def filter(self: H, **wanted: Any) -> H:
+    def filter(self: H, *unnamed: Never, **wanted: Any) -> H:
         """See :meth:`LazyList.filter`. ``date`` compares with moments in any time zone."""
-        return ListBase.filter(self, **{name: _as_kept(name, wanted[name]) for name in wanted})
+        kept = {name: _as_kept(name, value) for name, value in wanted.items()}
+        return ListBase.filter(self, *unnamed, **kept)
 
-    def exclude(self: H, **unwanted: Any) -> H:
+    def exclude(self: H, *unnamed: Never, **unwanted: Any) -> H:
         """See :meth:`LazyList.exclude`. ``date`` compares with moments in any time zone."""
-        return ListBase.exclude(self, **{name: _as_kept(name, unwanted[name]) for name in unwanted})
+        kept = {name: _as_kept(name, value) for name, value in unwanted.items()}
+        return ListBase.exclude(self, *unnamed, **kept)
 
 
 def purge(server: Server, uri: str, query: Query) -> Steps[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, NoReturn, TypeVar
 
 from kinto_orm.protocol.filters import Wanted
 from kinto_orm.protocol.queries import EVERYTHING, Query, whole_number
@@ -156,7 +156,7 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
 
     # -- narrowing
 
-    def filter(self: L, **wanted: Any) -> L:
+    def filter(self: L, *unnamed: Never, **wanted: Any) -> L:
         """Those whose fields match: ``filter(status="done", priority__gt=3)``.
 
         After two underscores comes a lookup (``min max gt lt not in exclude like has
@@ -164,10 +164,12 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         typed: ``"2.0"`` finds the string, ``2.0`` the number. Raises ``ValueError`` or
         ``TypeError`` for what Kinto cannot be asked. No request.
         """
+        _refuse_unnamed("filter", unnamed)
         return self._with(self.query.filtered(self._asked(wanted), self._fields))
 
-    def exclude(self: L, **unwanted: Any) -> L:
+    def exclude(self: L, *unnamed: Never, **unwanted: Any) -> L:
         """All but those that match; several fields leave out what matches any of them."""
+        _refuse_unnamed("exclude", unnamed)
         return self._with(self.query.without(self._asked(unwanted, False), self._fields))
 
     def order_by(self: L, *names: str) -> L:
@@ -264,6 +266,15 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
 
     def _with(self: L, query: Query) -> L:
         return evolved(self, _query=query, _first_rows=None)
+
+
+def _refuse_unnamed(verb: str, given: tuple[object, ...]) -> None:
+    """Refuse conditions without names; that they have names a type checker says, too."""
+    if given:
+        raise TypeError(
+            f"{verb}() takes fields by their names: {verb}(status='done', priority__gt=3); "
+            f"of a dict write {verb}(**fields)"
+        )
 
 
 def known_fields(listing: ListBase[Any]) -> list[str]:

@@ -84,6 +84,7 @@ def options_are_those_of_the_constructor(kinto: Connection, bucket: Bucket) -> N
 def connections_know_the_server(kinto: Connection) -> None:
     assert_type(kinto.accounts["bob"], Account)
     assert_type(kinto.accounts[:5].filter(city="Oslo"), Accounts)
+    kinto.accounts.filter({"city": "Oslo"})  # type: ignore[arg-type]
     assert_type(list(kinto.accounts), list[Account])
     assert_type(kinto.accounts.get("bob"), Account | None)
     assert_type(kinto.accounts.first(), Account | None)
