@@ -27,17 +27,15 @@ _IDS = ("id",)
 
 def given_fields(given: Any) -> dict[str, Any]:
     """The mapping of fields that ``update()`` was given. Raises ``TypeError`` for another."""
-    try:
+    if isinstance(given, Mapping):
         return dict(given)
-    except (TypeError, ValueError):
-        pass
     raise TypeError(f"update() takes a mapping of fields, or update(done=True), not {given!r}")
 
 
 def fields_to_set(given: Any, named: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of ``update()`` as fields. Raises for what no object can have."""
     for name in named:
-        if "__" in name.strip("_"):
+        if "__" in name.strip("_") or "." in name:
             raise ValueError(
                 f"{name}: update() sets whole fields, not one inside an object; for a field of "
                 f"that name write update({{{name!r}: …}})"

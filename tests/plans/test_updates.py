@@ -218,6 +218,9 @@ def test_an_update_in_a_block_is_queued_and_in_a_dry_run_collected(
         ({}, {"id": "x"}, ValueError, "'id' is the server's"),
         ({"last_modified": 3}, {}, ValueError, "'last_modified' is the server's"),
         ({}, {"author__name": "x"}, ValueError, "not one inside an object"),
+        ({}, {"author.name": "x"}, ValueError, "not one inside an object"),
+        (["ab"], {}, TypeError, r"takes a mapping of fields.*not \['ab'\]"),
+        ([("a", 1)], {}, TypeError, "takes a mapping of fields"),
         ({}, {"n": float("nan")}, ValueError, "n"),
         ({}, {"n": object()}, TypeError, "n"),
         ({}, {"__permissions__": 1}, ValueError, "__permissions__"),
@@ -226,7 +229,7 @@ def test_an_update_in_a_block_is_queued_and_in_a_dry_run_collected(
 def test_what_cannot_be_set_is_refused_before_any_request(
     todo: Collection,
     any_server: WatchedServer,
-    fields: dict[str, Any],
+    fields: Any,
     named: dict[str, Any],
     error: type[Exception],
     words: str,
