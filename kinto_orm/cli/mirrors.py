@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from kinto_orm.cli.moving import follows
 from kinto_orm.cli.options import Group, Settings
 from kinto_orm.cli.places import WrongPlace
 from kinto_orm.cli.printing import put_object, put_plan, put_rows, tell
+from kinto_orm.cli.rows import the_input
 from kinto_orm.cli.writing import dry_run_option
 from kinto_orm.objects.connection import Connection
 from kinto_orm.offline import Mirror
@@ -177,7 +177,7 @@ def resolve(settings: Settings, file: Path, place: str, how: str) -> None:
     where = settings.place(place)
     if where.record is None:
         raise WrongPlace(f"{where} is no record, such as /buckets/b/collections/c/records/r")
-    text = sys.stdin.read() if how == "-" else how
+    text = the_input().read() if how == "-" else how
     wanted: Any = json.loads(text) if text.lstrip().startswith("{") else how
     around = f"/buckets/{where.bucket}/collections/{where.collection}"
     with _opened(settings, file, around) as opened:

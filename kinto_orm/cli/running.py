@@ -80,7 +80,10 @@ def _complain(error: Exception) -> None:
         words = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not isinstance(error, (KintoError, OSError, ValueError, TypeError, ImportError)):
         words = f"{type(error).__name__}: {words.splitlines()[0]} (--debug tells where)"
-    click.echo(f"{click.style('kinto-orm:', fg='red')} {words}", err=True)
+    name = "kinto-orm:"
+    if not os.environ.get("NO_COLOR"):
+        name = click.style(name, fg="red")  # which is left out where there is no terminal
+    click.echo(f"{name} {words}", err=True)
     if isinstance(error, BatchError):
         for resource, one in error.errors[3:]:
             words, uri = str(one), str(getattr(resource, "uri", resource))

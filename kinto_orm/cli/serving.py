@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import get_completion_class
 
+from kinto_orm.cli.credentials import AUTH, auth_from, credentials
 from kinto_orm.cli.options import COMPLETION, PROGRAM, Command, Settings
 from kinto_orm.cli.printing import put, tell
 
@@ -43,7 +45,7 @@ def serve(
     """Run a Kinto for development, with accounts, attachments, history and review.
 
     Prints its URL. Everything is in memory, unless --postgresql says where else. With
-    --auth USER:PASSWORD there is an account of that name.
+    --auth USER[:PASSWORD] there is an account of that name; in memory that of KINTO_AUTH, too.
     """
     from kinto_orm.testing import LocalServer
 
@@ -56,25 +58,44 @@ def serve(
     if files is not None:
         files.mkdir(parents=True, exist_ok=True)
         wanted["kinto.attachment.base_path"] = str(files.resolve())
-    user, colon, password = (settings.auth or "").partition(":")
-    if user and (not colon or " " in user):
-        raise click.UsageError("the account of a new server is --auth USER:PASSWORD")
+    account = _account(settings.auth, port, postgresql is not None)
 
     stopped = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stopped.set())
     with _started(LocalServer(wanted, storage_url=postgresql, port=port)) as server:
-        if user:
-            server.create_account(user, password)
+        if account is not None:
+            try:
+                server.create_account(*account)
+            except ValueError:
+                if settings.auth is not None:
+                    raise
+                account = None  # who is somebody elsewhere, by a name that Kinto does not take
         put(server.url, flush=True)
         if postgresql is not None and files is None:
             tell(
                 "The files of records go when this ends; --files FOLDER keeps them.", settings.quiet
             )
-        tell("Anybody may create an account. Ctrl-C ends it.", settings.quiet)
+        told = "--auth USER:PASSWORD makes one" if account is None else f"{account[0]!r} has one"
+        tell(f"Anybody may create an account; {told}. Ctrl-C ends it.", settings.quiet)
         # A wait without an end would not let a signal through on Windows.
         while not stopped.wait(0.5):
             pass
+
+
+def _account(given: str | None, port: int, lasts: bool) -> tuple[str, str] | None:
+    """Who is to have an account, by the arguments; by the environment where nobody has one yet."""
+    if given is None:
+        user, colon, _ = (from_environment := os.environ.get(AUTH, "")).partition(":")
+        given = from_environment if user and colon and " " not in user and not lasts else ""
+    if not given:
+        return None
+    found = credentials(given)
+    if isinstance(found, str):
+        found = auth_from(given, f"http://127.0.0.1:{port}/v1")
+    if not isinstance(found, tuple):
+        raise click.UsageError("the account of a new server is --auth USER:PASSWORD")
+    return found[0], found[1]
 
 
 def _started(server: LocalServer) -> LocalServer:

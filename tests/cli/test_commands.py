@@ -394,6 +394,26 @@ def test_a_server_runs_until_ctrl_c(shell: Any, ctrl_c: Any) -> None:
     assert "Traceback" not in err
 
 
+def test_a_server_in_memory_has_an_account_for_who_is_in_the_environment(
+    shell: Any, ctrl_c: Any
+) -> None:
+    for auth, user in {"alice:p4ssw0rd": "account:alice", "Not A Name:x": None}.items():
+        shell.environment["KINTO_AUTH"] = auth
+        process = shell.start("serve", "--port", "0")
+        url = process.stdout.readline().strip()
+        with Connection(url, ("alice", "p4ssw0rd")) as kinto:
+            assert (kinto.user and kinto.user.id) == user
+        assert ctrl_c(process)[0] == 0
+    (shell.folder / ".netrc").write_text("machine 127.0.0.1 login dora password p4ssw0rd\n")
+    (shell.folder / ".netrc").chmod(0o600)
+    process = shell.start("serve", "--port", "0", "-a", "dora")
+    with Connection(process.stdout.readline().strip(), ("dora", "p4ssw0rd")) as kinto:
+        assert kinto.user.id == "account:dora"
+    assert ctrl_c(process)[0] == 0
+    refused = shell("serve", "--port", "0", "-a", "carol")
+    assert (refused.code, "no password for the user" in refused.err) == (1, True)
+
+
 def test_a_server_on_postgresql_lasts(
     shell: Any, ctrl_c: Any, storage_url: str, pg_server: WatchedServer
 ) -> None:
