@@ -5,7 +5,7 @@ See "History" in Kinto's API reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar
 
@@ -18,6 +18,7 @@ from kinto_orm.plans.lists import ListBase, paginator_of
 from kinto_orm.plans.paginators import Page, Paginator
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
+from kinto_orm.protocol.filters import parsed
 from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.replies import are_permissions, is_id, is_object
 from kinto_orm.protocol.timestamps import timestamp
@@ -100,7 +101,7 @@ def purge(server: Server, uri: str, query: Query) -> Steps[int]:
     return len((yield from pages.delete_matches(uri, query)))
 
 
-#: The lookups of ``date`` that compare moments; ``has`` and ``like`` do not.
+#: The lookups that compare moments; ``has`` and ``like`` do not.
 _COMPARING = frozenset({"eq", "not", "in", "exclude", "min", "max", "gt", "lt"})
 
 
@@ -111,17 +112,18 @@ def _as_kept(name: str, value: Any) -> Any:
     history would be purged as a whole up to a timestamp that was left a number. Raises
     ``ValueError`` and ``TypeError`` for what is no moment.
     """
-    field, _, lookup = name.partition("__")
-    if field != "date" or (lookup and lookup not in _COMPARING):
+    field, lookup = parsed(name)
+    kept = _KEPT.get(field)
+    if kept is None or (lookup and lookup not in _COMPARING):
         return value
     if lookup in ("in", "exclude"):
         if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
-            return [_moment(name, one) for one in value]
+            return [kept(one, name) for one in value]
         return value  # what is no list is refused as everywhere
-    return _moment(name, value)
+    return kept(value, name)
 
 
-def _moment(name: str, value: Any) -> str:
+def _date(value: Any, name: str) -> str:
     moment = value
     if isinstance(value, str) and not value.isdigit():
         try:
@@ -136,6 +138,13 @@ def _moment(name: str, value: Any) -> str:
         return str(moment)
     encode(moment, name)  # which refuses what is no moment
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+#: The fields of an entry that are moments, and how the history has them.
+_KEPT: Mapping[str, Callable[[Any, str], Any]] = {
+    "date": _date,
+    "target.data.last_modified": timestamp,
+}
 
 
 def _check(entry: HistoryEntry) -> None:

@@ -171,6 +171,10 @@ def test_dates_compare_with_timestamps_and_with_their_text(
     assert history.exclude(date__in=[stamp - 60_000]).count() == 3
     assert history.filter(date=date.isoformat()).count() == 1
     assert history.filter(date__gt=str(date.astimezone(timezone(timedelta(hours=5))))).count() == 0
+    record = todo.record("r").refresh()
+    assert history.filter(target__data__last_modified__min=date - timedelta(hours=1)).count() == 3
+    assert not history.filter(target__data__last_modified__gt=date + timedelta(hours=1)).exists()
+    assert history.filter(**{"target.data.last_modified": record.last_modified}).count() == 1
     in_utc = f"{date:%Y-%m-%d %H:%M}"
     assert history.filter(date__min=in_utc, resource_name="record").count() == 1
     assert history.filter(date__lt=in_utc, resource_name="record").count() == 0
@@ -191,6 +195,8 @@ def test_what_is_no_moment_purges_no_history(
             bucket.history.exclude(**{lookup: wrong})
     with pytest.raises(ValueError, match="date__in"):
         bucket.history.filter(date__in=[wrong])
+    with pytest.raises(ValueError, match="target__data__last_modified__min"):
+        bucket.history.filter(target__data__last_modified__min=wrong)
     with pytest.raises(TypeError, match="list"):
         bucket.history.filter(date__in="2026-01-01")
 
