@@ -37,17 +37,24 @@ def until_reader_leaves() -> Iterator[None]:
 
 
 def _leave(*_: Any) -> None:
-    # An OSError would be taken for one of the network, and the server asked again.
-    raise KeyboardInterrupt
+    # The signal is sent for sockets, too, whose other end was closed: that is not meant.
+    if _wrong(timeout=0):
+        # An OSError would be taken for one of the network, and the server asked again.
+        raise KeyboardInterrupt
 
 
-def _watch(end: int, reader: int) -> None:
+def _watch(end: int, main: int) -> None:
     """Wait until the output has no reader, or until ``end`` is told that it does not matter."""
+    if end not in (wrong := _wrong(end)) and wrong:
+        signal.pthread_kill(main, signal.SIGPIPE)
+
+
+def _wrong(*more: int, timeout: int | None = None) -> list[int]:
+    """Wait until something is wrong with the output or other descriptors: which of them it is."""
     poll = select.poll()
     try:
-        poll.register(sys.stdout.fileno(), 0)  # what is wrong is told without being asked for
+        for descriptor in (sys.stdout.fileno(), *more):
+            poll.register(descriptor, 0)  # what is wrong is told without being asked for
     except (OSError, ValueError):
-        return
-    poll.register(end, 0)
-    if all(descriptor != end for descriptor, _ in poll.poll()):
-        signal.pthread_kill(reader, signal.SIGPIPE)
+        return []
+    return [descriptor for descriptor, _ in poll.poll(timeout)]

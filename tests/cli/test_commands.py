@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -340,6 +341,9 @@ def test_a_long_list_begins_at_once_and_a_reader_may_leave(
 def test_a_watch_ends_when_nobody_reads_any_more(shell: Any, filled: Connection) -> None:
     process = shell.start("watch", "shop/goods", "--interval", "60", "--since", "0")
     assert json.loads(process.stdout.readline())["id"] == "r0"
+    process.send_signal(signal.SIGPIPE)  # as for a socket that the server has closed
+    time.sleep(0.5)
+    assert process.poll() is None
     process.stdout.close()
     assert process.wait(timeout=20) == 0
     assert [line.split()[0] for line in process.stderr] == ["Watching"]
