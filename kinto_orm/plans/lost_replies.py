@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from kinto_orm.errors import InvalidResponse, KintoError, ResponseError
 from kinto_orm.plans.effects import Steps
 from kinto_orm.protocol.messages import Request, Response
-from kinto_orm.protocol.replies import are_permissions, is_object, was_sent
+from kinto_orm.protocol.replies import are_permissions, checked, is_object, was_sent
 from kinto_orm.state.attempts import Attempt, attempts_of, forget_attempts, remember
 from kinto_orm.state.comparison import stored_alike
 from kinto_orm.state.coverage import Coverage
@@ -34,7 +34,11 @@ def own_write(document: Document, attempt: Attempt, refusal: Response) -> Steps[
     """
     if not refusal.repeated:
         return None
-    return (yield from _carried_out(document, attempt, refusal))
+    try:
+        return (yield from _carried_out(document, attempt, refusal))
+    except BaseException:  # nobody could be asked: the next save has to find out
+        remember(document, attempt)
+        raise
 
 
 def earlier_write(document: Document, refusal: Response) -> Steps[tuple[Attempt, Held] | None]:
@@ -79,7 +83,9 @@ def _carried_out(document: Document, attempt: Attempt, refusal: Response) -> Ste
     if sent is None or not sent.permissions:
         return existing, None
     answer = yield Request("GET", document.uri)
-    held = answer.body if answer.status == 200 and isinstance(answer.body, dict) else {}
+    if answer.status in (401, 403, 404):
+        return None
+    held = checked(answer).body if isinstance(answer.body, dict) else {}
     data, permissions = held.get("data"), held.get("permissions") or {}
     if not is_object(data) or not are_permissions(permissions):
         return None
@@ -159,7 +165,7 @@ def _added_to_write(
 
 def _ourselves() -> Steps[set[str]]:
     """Whom the server adds to ``write`` on every update: the user, asked for with GET /."""
-    answer = yield Request("GET", "/")
+    answer = checked((yield Request("GET", "/")))
     root = answer.body if isinstance(answer.body, dict) else {}
     user = root.get("user")
     return {str(user["id"]) if isinstance(user, dict) and "id" in user else "system.Everyone"}

@@ -220,7 +220,12 @@ def delete(
             raise conflict(document, response)
         accept_answer(document, *earlier[1], sent=earlier[0].held)
         headers = match(document, safe, None)
-    if (yield from own_delete(document, response)):
+    try:
+        own = yield from own_delete(document, response)
+    except BaseException:
+        note_refusal(document, attempt, response)
+        raise
+    if own:
         accept_tombstone(document, None)
         return
     if response.status >= 300:

@@ -14,6 +14,7 @@ from kinto_orm import (
     Conflict,
     Connection,
     Forbidden,
+    KintoError,
     NotFound,
     Record,
     Resource,
@@ -162,6 +163,29 @@ def test_taking_a_right_away_is_not_done_because_somebody_else_wrote(world: Worl
     with pytest.raises(Conflict):
         record.save()
     assert "account:eve" in world.other.record(record.id).permissions.read
+
+
+@pytest.mark.parametrize("fault", ["503", "409", "429", "drop_before", "garbage"])
+@pytest.mark.parametrize("verb", ["save", "create", "batch"])
+def test_whose_write_it_was_is_found_out_later_where_nobody_can_be_asked(
+    verb: str, fault: str, world: World
+) -> None:
+    todo = world.todo.with_options(retry=1)
+    records = [todo.create_record({"n": 1}, {"read": ["account:bob"]}) for _ in range(2)]
+    if verb == "create":
+        records = [Record("new", collection=todo, data={"n": 1})]
+    for record in records:
+        record.data.n = 2
+        record.permissions.read = ["account:carol"]
+    # The reply is lost, the repetition refused, and the question what is there not answered.
+    world.proxy.next("drop_after", lambda answer: answer, fault, fault)
+    save = (lambda: todo.save_records(records)) if verb == "batch" else records[0].save
+    with pytest.raises(KintoError) as caught:
+        save()
+    assert not isinstance(caught.value, Conflict)
+    assert not getattr(caught.value, "conflicts", [])
+    save()
+    assert all(map(world.agrees, records if verb == "batch" else records[:1]))
 
 
 def test_the_same_edit_by_somebody_else_is_as_good(world: World) -> None:
