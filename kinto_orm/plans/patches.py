@@ -41,13 +41,13 @@ def patch(
             f"a {type(changes).__name__} cannot travel in a batch, where Kinto takes every "
             "body for a plain one; use BasicPatch, or send it outside of the batch"
         )
-    headers = match(document, safe, if_match)
+    headers, content = match(document, safe, if_match), encoded_patch(changes)
     yield from _guard_hidden_permissions(document, changes)
     if changes.content_type != JSON:
         headers["Content-Type"] = changes.content_type
     # Appending twice is not appending once: such a patch is repeated with a precondition only.
     once = isinstance(changes, JSONPatch) and "If-Match" not in headers
-    request = Request("PATCH", document.uri, "", headers, encoded_patch(changes), once=once)
+    request = Request("PATCH", document.uri, "", headers, content, once=once)
     attempt = _attempt(document, changes)
     try:
         response = yield request

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kinto_orm.protocol import filters as lookups
+from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.filters import Filter, Wanted, check_field, check_server_word
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.slotted import Value, evolved
@@ -22,17 +23,25 @@ _SORTABLE = re.compile(r"[\w.]+\Z")
 
 
 def encode_query(params: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
-    """A query string: strings as they are, ``None`` left out, anything else as JSON."""
+    """A query string: strings as they are, ``None`` left out, anything else as JSON.
+
+    Raises ``TypeError`` or ``ValueError`` for what JSON has no form for.
+    """
     pairs = params.items() if isinstance(params, Mapping) else params
     return urlencode(
-        [
-            (name, value if isinstance(value, str) else json.dumps(value))
-            for name, value in pairs
-            if value is not None
-        ],
+        [(name, _argument(name, value)) for name, value in pairs if value is not None],
         quote_via=quote,
         safe=",:",
     )
+
+
+def _argument(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return encode(value, name).decode()  # dates and their like; says what has no form
 
 
 class Query(Value):
