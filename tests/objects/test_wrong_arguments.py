@@ -151,7 +151,7 @@ def test_what_could_not_be_meant_is_refused_before_anything_is_sent(
     with server.log() as log, pytest.raises(TypeError) as caught:
         exec(line, {"todo": todo, "kinto": todo.connection, "JSONPatch": JSONPatch})
     assert says in str(caught.value)
-    assert log == []
+    assert {one.path for one in log} <= {"/v1/"}  # what the server can do
 
 
 @pytest.mark.parametrize(
