@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kinto_orm.drivers.progress import tracked
-from kinto_orm.errors import CollectionNotFound, Forbidden, KintoError
+from kinto_orm.errors import CollectionNotFound, Forbidden, KintoError, NotFound
 from kinto_orm.manifest import files
 from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.state.comparison import same
 from kinto_orm.state.ownership import own_fields
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
     from kinto_orm.objects.record import Record
     from kinto_orm.objects.resource import Resource
+
+#: A record that has a file, and the entries that its own is among.
+WithFile: TypeAlias = "tuple[Record, dict[str, Any]]"
 
 #: How many files are fetched at a time.
 WORKERS = 4
@@ -45,23 +50,21 @@ def buckets(
         for _, outcome in batch.results:
             if isinstance(outcome, Exception):
                 raise outcome
-    wanted: list[tuple[Record, Path]] = []
+    wanted: list[WithFile] = []
     tree = {}
     for bucket in sorted(found, key=lambda bucket: bucket.id):
         try:
-            tree[bucket.id] = _bucket(bucket, records or folder is not None, folder, wanted)
+            tree[bucket.id] = _bucket(bucket, records or folder is not None, wanted)
         except Forbidden:  # which Kinto says of what is in a missing bucket
             if ids is not None or bucket.exists():
                 raise
             # Somebody has deleted it since the list was read.
-    if wanted:
-        _fetch(wanted, progress)
+    if folder is not None and wanted:
+        _fetch(wanted, folder, progress)
     return tree
 
 
-def _bucket(
-    bucket: Bucket, records: bool, folder: Path | None, wanted: list[tuple[Record, Path]]
-) -> dict[str, Any]:
+def _bucket(bucket: Bucket, records: bool, wanted: list[WithFile]) -> dict[str, Any]:
     entry = _entry(bucket)
     groups = {one.id: _entry(one) for one in bucket.groups.with_permissions()}
     collections = {}
@@ -69,29 +72,25 @@ def _bucket(
         inside = _entry(one)
         if records:
             try:
-                inside["records"] = _records(one, folder, wanted)
+                inside["records"], with_file = _records(one)
             except CollectionNotFound:  # somebody has deleted it since the list was read
                 continue
+            wanted += with_file
         collections[one.id] = inside
     entry["groups"] = dict(sorted(groups.items()))
     entry["collections"] = dict(sorted(collections.items()))
     return entry
 
 
-def _records(
-    collection: Collection, folder: Path | None, wanted: list[tuple[Record, Path]]
-) -> dict[str, Any]:
-    found = {}
+def _records(collection: Collection) -> tuple[dict[str, Any], list[WithFile]]:
+    """The entries of all records, and the records that have a file."""
+    entries, with_file = {}, []
     for record in collection.records.with_permissions():
-        found[record.id] = entry = _entry(record)
-        attachment = files.described(entry["data"])
-        if folder is not None and attachment is not None:
-            connection = record.connection
-            base = (connection.capabilities.get("attachments") or {}).get("base_url") or ""
-            place = files.relative(attachment["location"], str(base))
-            entry["data"]["attachment"] = {**attachment, "location": place}
-            wanted.append((record, folder / place))
-    return dict(sorted(found.items()))
+        entries[record.id] = _entry(record)
+        if record.attachment is not None:
+            with_file.append(record)
+    entries = dict(sorted(entries.items()))
+    return entries, [(record, entries) for record in with_file]
 
 
 def _entry(one: Resource) -> dict[str, Any]:
@@ -120,23 +119,45 @@ def in_order(value: Any) -> Any:
     return value
 
 
-def _fetch(wanted: list[tuple[Record, Path]], progress: bool) -> None:
+def _fetch(wanted: list[WithFile], folder: Path, progress: bool) -> None:
     """Save the files, each with its record beside it; those that are there stay."""
-
-    def fetch(pair: tuple[Record, Path]) -> None:
-        record, path = pair
-        attachment = record.attachment
-        if attachment is None:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        attachment.download(path, overwrite=True)
-        notes = path.with_name(path.name + files.NOTES)
-        notes.write_text(json.dumps(in_order(record.to_dict()), ensure_ascii=False), "utf-8")
-
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="kinto_orm-manifest") as pool:
         try:
-            for _ in tracked(pool.map(fetch, wanted), progress):
+            for _ in tracked(pool.map(partial(_save, folder), wanted), progress):
                 pass
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _save(folder: Path, one: WithFile) -> None:
+    """Save the file of a record, and have its entry tell the place in the folder."""
+    record, entries = one
+    while (attachment := record.attachment) is not None:
+        base = (record.connection.capabilities.get("attachments") or {}).get("base_url") or ""
+        described = entries[record.id]["data"]["attachment"]
+        place = files.relative(described["location"], str(base))
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            attachment.download(path, overwrite=True)
+        except NotFound:
+            if not _is_changed(record, entries):
+                raise
+            if record.id not in entries:
+                return
+            continue
+        entries[record.id]["data"]["attachment"] = {**described, "location": place}
+        notes = path.with_name(path.name + files.NOTES)
+        notes.write_text(json.dumps(in_order(record.to_dict()), ensure_ascii=False), "utf-8")
+        return
+
+
+def _is_changed(record: Record, entries: dict[str, Any]) -> bool:
+    """Whether a record whose file is gone has another one by now, or is gone, too."""
+    before = entries.pop(record.id)["data"]["attachment"]
+    try:
+        entries[record.id] = _entry(record.refresh())
+    except NotFound:
+        return True
+    return not same(entries[record.id]["data"].get("attachment"), before)

@@ -438,6 +438,34 @@ def test_what_is_deleted_while_a_server_is_dumped_is_left_out(
     assert found == wanted
 
 
+def test_files_that_change_while_a_server_is_dumped_are_those_of_now(
+    kinto: Connection, server: WatchedServer, tmp_path: Path
+) -> None:
+    goods = kinto.create_bucket("shop").create_collection("goods")
+    for number in range(4):
+        goods.record(f"r{number}").attach(b"old")
+    other = server.connect("alice").bucket("shop").collection("goods")
+    steps = [
+        lambda: other.delete_record("r1"),
+        lambda: other.record("r2").attach(b"new"),
+        lambda: other.record("r3").attachment.delete(),
+    ]
+
+    lock = threading.Lock()
+
+    def meanwhile(request: Any) -> None:
+        with lock:
+            while "/attachments/" in request.uri and steps:
+                steps.pop(0)()
+
+    with server.connect("alice", event_hooks={"request": [meanwhile]}) as through:
+        manifest = Manifest.dump(through, ["shop"], attachments=tmp_path)
+    assert not steps
+    assert set(manifest.buckets["shop"]["collections"]["goods"]["records"]) == {"r0", "r2", "r3"}
+    assert not manifest.diff(kinto, delete=True)
+    assert not manifest.validate()
+
+
 def test_a_live_server_is_dumped(kinto: Connection, server: WatchedServer) -> None:
     fill(kinto)
     goods = server.connect("alice").bucket("shop").collection("goods")
