@@ -150,7 +150,8 @@ class OncePages(Pages):
         first = not self._begun
         super().turn(response, rows)
         self._begun = True
-        self._dated = self._dated and self.timestamp is not None  # some proxies take it off
+        if first and self.timestamp is None and "last-modified" in response.headers:
+            self._dated = False  # a proxy took the ETag off, which Kinto sends with the other
         if not self._dated and self.clock is not None:
             self.timestamp = self.clock + SECOND  # what is there now is not later
         if first:

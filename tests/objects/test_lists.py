@@ -266,8 +266,7 @@ def test_a_relative_link_is_followed_too(link: str) -> None:
     def answer(request: Received) -> Answer:
         first = "_token" not in request.query
         row = {"id": "a" if first else "b", "last_modified": 1}
-        headers = {"ETag": '"1"', **({"Next-Page": link} if first else {})}
-        return Answer(200, headers, {"data": [row]})
+        return Answer(200, {"Next-Page": link} if first else {}, {"data": [row]})
 
     with loopback(answer) as server, Connection(server.url) as kinto:
         assert ids(kinto.buckets) == ["a", "b"]
