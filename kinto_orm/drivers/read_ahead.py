@@ -7,7 +7,7 @@ import threading
 from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kinto_orm.plans.paginators import Page, Paginator
@@ -20,6 +20,10 @@ T = TypeVar("T")
 #: How many seconds whoever leaves a loop waits for the page ahead: mostly its answer is on
 #: its way, and then nothing is left running.
 GRACE = 0.1
+
+#: For how many seconds a thread waits for its next page, before it ends: whoever reads slowly,
+#: or many lists at once, need not have as many threads.
+IDLE = 1.0
 
 
 def in_turn(driver: Driver, paginator: Paginator[T]) -> Iterator[T]:
@@ -37,7 +41,7 @@ class _Abandoned(BaseException):
 class _Ahead(threading.Thread, Generic[T]):
     """Reads pages that somebody will want. A daemon: a program that ends does not wait for it.
 
-    One thread for a whole reading: to start one for each page would cost a tenth of a page.
+    One thread for one page after another: to start one for each would cost a tenth of a page.
     """
 
     def __init__(self, driver: Driver, paginator: Paginator[T]) -> None:
@@ -48,9 +52,11 @@ class _Ahead(threading.Thread, Generic[T]):
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._pages: SimpleQueue[Page | BaseException] = SimpleQueue()
         self._left = threading.Event()
+        self._lock = threading.Lock()
+        self._over = False  # nothing that is asked for is read any more
 
     def run(self) -> None:
-        while self._wanted.get():
+        while self._is_wanted():
             try:
                 page = self._driver.run_long(self._paginator.next_page(self._driver.server))
             except BaseException as error:  # raised where the page is wanted
@@ -63,12 +69,29 @@ class _Ahead(threading.Thread, Generic[T]):
         if self._left.wait(seconds):
             raise _Abandoned
 
-    def ask(self) -> None:
-        """Read the next page."""
-        self._wanted.put(True)
+    def _is_wanted(self) -> bool:
+        """Wait until another page is asked for; false where it is not."""
+        try:
+            return self._wanted.get(timeout=IDLE)
+        except Empty:
+            with self._lock:
+                self._over = self._wanted.empty()
+            return not self._over and self._wanted.get()
 
-    def result(self) -> Page:
-        """The page that was asked for, once it is read."""
+    def ask(self) -> bool:
+        """Read the next page; false where this has ended."""
+        with self._lock:
+            if not self._over:
+                self._wanted.put(True)
+            return not self._over
+
+    def result(self) -> Page | None:
+        """The page that was asked for, once it is read; ``None`` where nobody reads it.
+
+        That is in a process that was forked meanwhile: it has no such thread.
+        """
+        if not self.is_alive() and self._pages.empty():
+            return None
         page = self._pages.get()
         try:
             if isinstance(page, BaseException):
@@ -103,20 +126,19 @@ class _Reading(Generic[T]):
 
     def _next(self) -> Page:
         asked, self._asked = self._asked, False
-        # A process that was forked has no such thread, and asks for the page itself.
-        if asked and self._ahead is not None and self._ahead.is_alive():
-            return self._ahead.result()
+        if asked and self._ahead is not None:
+            page = self._ahead.result()
+            if page is not None:
+                return page
         return self._driver.run_long(self._paginator.next_page(self._driver.server))
 
     def ahead(self) -> None:
         """Ask for the next page now, in another thread, if there is one."""
         if self._asked or not self._paginator.more:
             return
-        running = self._ahead is not None and self._ahead.is_alive()
-        if self._ahead is None or not running:
+        if self._ahead is None or not self._ahead.is_alive() or not self._ahead.ask():
             self._ahead = _Ahead(self._driver, self._paginator)
-        self._ahead.ask()
-        if not running:
+            self._ahead.ask()
             self._ahead.start()
         self._asked = True
 

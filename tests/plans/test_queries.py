@@ -454,6 +454,24 @@ def test_nothing_is_left_running_when_a_loop_is_left(todo: Collection) -> None:
     assert readers() == []
 
 
+@pytest.mark.blocking("the pages of awaited lists are read by tasks")
+def test_lists_that_are_read_slowly_have_no_threads_meanwhile(
+    todo: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(todo, 12)
+    monkeypatch.setattr("kinto_orm.drivers.read_ahead.IDLE", 0.05)
+    readings = [iter(todo.records.page_size(2)) for _ in range(5)]
+    given: list[list[str]] = [[] for _ in readings]
+    for _ in range(6):
+        for reading, ids in zip(readings, given, strict=True):
+            ids += [one.id for one in islice(reading, 2)]
+        deadline = time.monotonic() + 10
+        while any(one.name == "kinto_orm page" for one in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert [len(set(ids)) for ids in given] == [12] * 5
+
+
 @pytest.mark.parametrize("fault", ["delay", "503"])
 @pytest.mark.blocking(
     "the loop stands still while the test waits; tests/aio/test_awaited_strangers.py"
