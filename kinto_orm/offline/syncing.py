@@ -20,7 +20,7 @@ from kinto_orm.plans import monitors
 from kinto_orm.plans.conflicts import OnConflict, check_policy
 from kinto_orm.plans.effects import Offload, Over, Steps
 from kinto_orm.plans.server import Server
-from kinto_orm.protocol.ids import DEFAULT_BUCKET
+from kinto_orm.protocol.kinds import DEFAULT_BUCKET
 from kinto_orm.state.identity import parent_of
 
 #: How many other writers a sync may meet before it leaves the rest to the next one.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kinto_orm.errors import CapabilityMissing, InvalidResponse
 from kinto_orm.exports import exported
 from kinto_orm.plans.effects import Exclusive, Steps
-from kinto_orm.protocol.ids import DEFAULT_BUCKET
+from kinto_orm.protocol.kinds import DEFAULT_BUCKET
 from kinto_orm.protocol.messages import Request, RequestAs
 from kinto_orm.protocol.replies import checked, is_server_info
 from kinto_orm.shown import Shown

@@ -61,10 +61,6 @@ def new_id() -> str:
     return str(uuid4())
 
 
-#: The id under which each user has a bucket of their own; the server knows its real one.
-DEFAULT_BUCKET = "default"
-
-
 def check_parent(parent: Any, kind: Kind, child: str) -> None:
     """Refuse anything but an object of the right kind as a parent."""
     if getattr(parent, "kind", None) is not kind:

@@ -22,6 +22,9 @@ COLLECTION = Kind("collection", "collections", ("read", "write", "record:create"
 GROUP = Kind("group", "groups", ("read", "write"), sets=("members",))
 RECORD = Kind("record", "records", ("read", "write"))
 
+#: The id under which each user has a bucket of their own; the server knows its real one.
+DEFAULT_BUCKET = "default"
+
 BY_PLURAL = {kind.plural: kind for kind in (BUCKET, COLLECTION, GROUP, RECORD)}
 
 

@@ -30,7 +30,7 @@ from kinto_orm.errors import (
     Unauthorized,
     ValidationError,
 )
-from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL, Kind
+from kinto_orm.protocol.kinds import BUCKET, BY_PLURAL, DEFAULT_BUCKET, Kind
 from kinto_orm.protocol.messages import Response
 from kinto_orm.refusals import described
 
@@ -38,6 +38,9 @@ from kinto_orm.refusals import described
 _NO_IDS = frozenset({"", ".", ".."})
 
 _INT, _STR = frozenset({int}), frozenset({str})
+
+#: The one object that answers under another id than its own.
+_DEFAULT = f"/{BUCKET.plural}/{DEFAULT_BUCKET}"
 
 
 def is_timestamp(value: object) -> TypeGuard[int]:
@@ -216,6 +219,9 @@ def object_of(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] 
     data, permissions = body.get("data"), body.get("permissions")
     if not is_object(data):
         raise InvalidResponse(response, "the answer is not a Kinto object")
+    id, uri = data.get("id"), response.request.uri
+    if id is not None and not uri.endswith(f"/{id}") and uri != _DEFAULT:
+        raise InvalidResponse(response, f"the answer is about another object: {id!r}")
     if permissions is not None and not are_permissions(permissions):
         raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")
     return data, permissions

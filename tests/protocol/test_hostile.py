@@ -105,6 +105,27 @@ def test_a_timestamp_that_is_none_is_an_invalid_response_in_a_list(
                 verb()
 
 
+def test_an_answer_about_another_object_is_an_invalid_response(talk: Talk) -> None:
+    """As of a cache that mixes up its entries."""
+    other = {"id": "s", "last_modified": NOW, "title": "of another"}
+    todo = talk(Answer(200, {}, {"data": other, "permissions": {}}))
+    record = todo.record("r")
+    edited = todo.record("r")
+    edited.data = {"title": "mine"}
+    verbs: list[Callable[[], Any]] = [
+        record.refresh,
+        edited.save,
+        lambda: todo.get_record("r"),
+        lambda: todo.create_record({}, id="r"),
+        lambda: todo.delete_record("r"),
+    ]
+    for verb in verbs:
+        with pytest.raises(InvalidResponse, match="about another object: 's'"):
+            verb()
+    assert edited.data == {"title": "mine"}
+    assert record.last_modified is None
+
+
 @pytest.mark.parametrize("id", NO_IDS, ids=repr)
 def test_an_id_that_is_none_is_an_invalid_response_in_a_list(talk: Talk, id: Any) -> None:
     rows = {"data": [{"id": id, "last_modified": NOW}]}
