@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import hypothesis  # noqa: F401, which looks for its generators among what is not frozen yet
+import hypothesis  # which looks for its generators among what is not frozen yet
 import pytest
 
 from kinto_orm.objects.connection import Connection
@@ -19,6 +19,14 @@ from support.faults import FaultProxy
 from support.postgresql import private_postgresql
 from support.servers import WatchedServer
 from support.worlds import SECRET, Connect, World, connecting, lossy_world, sleepless
+
+# How fast a machine is says nothing of a law.
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="module", autouse=True)

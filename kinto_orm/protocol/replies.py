@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, TypeGuard
+from urllib.parse import unquote
 
 from kinto_orm.errors import (
     BadRequest,
@@ -79,6 +80,11 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
         and is_timestamp(value.get("last_modified"))
         and type(value.get("id", "")) is str
     )
+
+
+def _is_about(uri: str, id: str) -> bool:
+    """Whether a URI is that of an object with this id, whatever is quoted in it."""
+    return uri == _DEFAULT or unquote(uri.rpartition("/")[2]) == id
 
 
 def are_permissions(value: object) -> TypeGuard[dict[str, list[str]]]:
@@ -220,7 +226,7 @@ def object_of(response: Response) -> tuple[dict[str, Any], dict[str, list[str]] 
     if not is_object(data):
         raise InvalidResponse(response, "the answer is not a Kinto object")
     id, uri = data.get("id"), response.request.uri
-    if id is not None and not uri.endswith(f"/{id}") and uri != _DEFAULT:
+    if id is not None and not uri.endswith(f"/{id}") and not _is_about(uri, id):
         raise InvalidResponse(response, f"the answer is about another object: {id!r}")
     if permissions is not None and not are_permissions(permissions):
         raise InvalidResponse(response, "the answer holds no permissions as Kinto has them")

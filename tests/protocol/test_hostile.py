@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -155,7 +156,8 @@ def test_other_ids_of_a_server_are_quoted(talk: Talk) -> None:
     def reply(request: Received) -> Answer:
         targets.append(request.target)
         rows = [{"id": id, "last_modified": NOW} for id in ("../../x", "a/b", "x?y#z", "...", "é")]
-        return Answer(200, {}, {"data": rows if "?" in request.target else rows[0]})
+        asked = {"id": unquote(request.target.rpartition("/")[2]), "last_modified": NOW}
+        return Answer(200, {}, {"data": rows if "?" in request.target else asked})
 
     listed = list(talk(reply).records)
     for record in listed:
