@@ -228,8 +228,14 @@ def _filter(field: str, lookup: str, value: Any) -> Filter:
             f"{field}={value!r} would look for an object with such keys; lookups are written "
             f"{field}__gt=…, {field}__in=[…]"
         )
-    if lookup in ("min", "max", "gt", "lt") and isinstance(value, Mapping):
-        raise TypeError(f"objects have no order that Kinto could filter {field!r} by")
+    if lookup in ("min", "max", "gt", "lt"):
+        if isinstance(value, Mapping):
+            raise TypeError(f"objects have no order that Kinto could filter {field!r} by")
+        if value is None:
+            raise ValueError(
+                f"None is no bound for {field!r}, as all values are above it; write "
+                f"{'__'.join(field.split('.'))}__not=None for those that have one"
+            )
     written: dict[str, Callable[[str, Any], str]] = {
         "in": _several,
         "exclude": _several,
