@@ -107,12 +107,15 @@ def test_a_write_of_somebody_else_is_a_conflict() -> None:
 
 
 def test_parts_of_an_envelope_that_were_rolled_back_are_sent_again() -> None:
-    done = {"status": 200, "path": RECORD, "headers": {}, "body": found(n=1)[2]}
+    done, done_too = (
+        {"status": 200, "path": RECORD, "headers": {}, "body": found(n=1, id=id)[2]}
+        for id in ("r", "s")
+    )
     undone = {"status": 409, "path": RECORD, "headers": {}, "body": {"code": 409}}
     script = Script(
         ROOT,
         (200, {}, {"responses": [done, undone]}),
-        (200, {}, {"responses": [done, done]}),
+        (200, {}, {"responses": [done, done_too]}),
         retry_after=0,
     )
     other = script.record.collection.record("s")

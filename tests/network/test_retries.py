@@ -246,7 +246,7 @@ def parts(statuses: list[int]) -> dict[str, Any]:
                 "status": status,
                 "path": "/v1/",
                 "headers": {"Retry-After": "0"},
-                "body": {"data": {"id": "r", "last_modified": 1}, "code": status},
+                "body": {"data": {"last_modified": 1}, "code": status},
             }
             for status in statuses
         ]

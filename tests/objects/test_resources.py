@@ -1526,7 +1526,10 @@ def test_what_is_no_list_of_field_names_is_a_type_error(
 def test_a_field_that_kinto_cannot_be_asked_for_is_a_value_error(
     server: WatchedServer, record: Record, bad: str
 ) -> None:
-    with server.log() as log, pytest.raises(ValueError, match="Kinto cannot"):
+    with (
+        server.log() as log,
+        pytest.raises(ValueError, match=r"Kinto cannot|not the path of a field"),
+    ):
         record.refresh(only=["title", bad])
     assert log == []
 
