@@ -71,7 +71,7 @@ def test_what_nobody_awaited_is_told_and_changes_nothing(run: Run, server: Watch
 def test_objects_of_the_other_face_are_refused(run: Run, server: WatchedServer) -> None:
     async def main(kinto: Connection) -> None:
         todo = await made(kinto)
-        with server.connect("alice") as plain:
+        with server.connect("alice") as plain, Mirror(":memory:") as mirror:
             bucket = plain.bucket("b")
             other = bucket.collection("todo")
             mistakes: list[Callable[[], Any]] = [
@@ -86,7 +86,7 @@ def test_objects_of_the_other_face_are_refused(run: Run, server: WatchedServer) 
                 lambda: other.copy_to(todo),  # type: ignore[arg-type]
                 lambda: Manifest.dump(kinto),  # type: ignore[arg-type]
                 lambda: Manifest({}).diff(kinto),  # type: ignore[arg-type]
-                lambda: Mirror(":memory:").keep(todo),  # type: ignore[arg-type]
+                lambda: mirror.keep(todo),  # type: ignore[arg-type]
             ]
             for mistake in mistakes:
                 with server.log() as log, pytest.raises(TypeError, match=r"kinto_orm\.aio|awaited"):
