@@ -7,9 +7,7 @@ imported by its own command: a program that uses it keeps its handlers of signal
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 
 #: What the program is called while the command imports this package.
 _COMMANDS = {"kinto-orm", "kinto-orm.exe"}
@@ -17,7 +15,11 @@ _COMMANDS = {"kinto-orm", "kinto-orm.exe"}
 
 def begin() -> None:
     """Let Ctrl-C end the process, if it is the command's."""
-    if _is_command() and _replace(signal.default_int_handler, signal.SIG_DFL):
+    if not _is_command():
+        return
+    import signal  # which other programs need not wait for
+
+    if _replace(signal.default_int_handler, signal.SIG_DFL):
         _begun.append(True)
 
 
@@ -34,6 +36,8 @@ def _is_command() -> bool:
 def begun() -> None:
     """The command can see to it now: Ctrl-C is an exception again."""
     if _begun:
+        import signal
+
         _replace(signal.SIG_DFL, signal.default_int_handler)
         _begun.clear()
 
@@ -41,11 +45,14 @@ def begun() -> None:
 _begun: list[bool] = []
 
 
-def _replace(old: object, new: signal._HANDLER) -> bool:
+def _replace(old: object, new: object) -> bool:
+    import signal
+    import threading
+
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not old:
         return False
-    signal.signal(signal.SIGINT, new)
+    signal.signal(signal.SIGINT, new)  # type: ignore[arg-type]
     return True
 
 
