@@ -53,6 +53,7 @@ def first_instance(document: Contents, model: Model) -> Any:
     put_state(data, [instance, fields, seen, items, False])
     if document._data is None:  # two threads should get the same one
         document._data = data
+        return instance
     return instance_of(document._data, document)
 
 
