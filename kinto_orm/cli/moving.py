@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kinto_orm.cli.options import Command, Settings
-from kinto_orm.cli.printing import as_line, put, put_object, put_plan, tell
+from kinto_orm.cli.printing import put, put_object, put_plan, tell
 from kinto_orm.cli.rows import rows_of
 from kinto_orm.cli.writing import dry_run_option, missing_above, siblings
 
@@ -76,7 +76,7 @@ def load(
         if missing and dry_run:
             with kinto.dry_run() as unsent:
                 _make(missing)
-                collection.records.create_many(_told_apart(rows, key))
+                collection.records.create_many(_told_apart(collection, rows, key))
             put_plan(unsent)
             return
         _make(missing)
@@ -94,16 +94,14 @@ def _make(missing: Iterable[Any]) -> None:
         siblings(one).create({}, id=one.id, if_not_exists=True)
 
 
-def _told_apart(rows: Iterable[Any], key: str) -> Iterator[Any]:
+def _told_apart(collection: Any, rows: Iterable[Any], key: str) -> Iterator[Any]:
     """The rows, refused as where there is something to compare them with."""
-    seen: set[str] = set()
-    for number, row in enumerate(rows):
-        value = row.get(key) if isinstance(row, dict) else None
-        if value is None:
-            raise ValueError(f"row {number} has no {key!r} to tell it by: {row!r}")
-        if as_line(value) in seen:
-            raise ValueError(f"row {number} has the same {key!r} as another: {value!r}")
-        seen.add(as_line(value))
+    from kinto_orm.plans.listing import place_of
+    from kinto_orm.plans.sync import KeyedRows
+
+    keyed = KeyedRows(place_of(collection.records), key)
+    for row in rows:
+        keyed.add(row)
         yield row
 
 

@@ -211,7 +211,7 @@ class RowsSync(Sync):
 
     def _reading(self, pull: Pull) -> Steps[None]:
         """Take all rows, then read what changed of the list, and compare."""
-        rows = _Rows(self._held.place, self._key)
+        rows = KeyedRows(self._held.place, self._key)
         yield Ask(pull, (rows.add,))
         yield from self._held.read()
         held = paired(self._by_key(), rows.wanted)
@@ -237,7 +237,7 @@ class RowsSync(Sync):
         return found
 
 
-class _Rows:
+class KeyedRows:
     """The rows that a list is to hold by their keys, checked one after another."""
 
     def __init__(self, place: Place[Any], key: str) -> None:
