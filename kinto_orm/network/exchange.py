@@ -21,6 +21,7 @@ from kinto_orm.errors import (
 from kinto_orm.network.deadlines import at_most, left
 from kinto_orm.plans.effects import Sink, Steps, Want
 from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.protocol.pieces import in_pieces
 from kinto_orm.protocol.replies import error_for
 
 #: The largest answer that is read, in bytes: none of Kinto's own comes near it.
@@ -98,9 +99,9 @@ class Answer:
         self.content = content
         self.failure = failure
 
-    def understood(self, elapsed: float, signed: bool) -> Steps[Response]:
+    def understood(self, elapsed: float, signed: bool, whole: bool = False) -> Steps[Response]:
         """The response, with its body as Python values; ``elapsed`` is what it took, in seconds,
-        ``signed`` whether the request had credentials.
+        ``signed`` whether the request had credentials. With ``whole`` nothing is in pieces.
 
         Raises :class:`InvalidResponse` for an answer that was cut short or is not JSON.
         """
@@ -116,6 +117,8 @@ class Answer:
         try:
             if len(content) < LARGE:
                 body = json.loads(content)
+            elif response.request.in_pieces and not whole and (rows := in_pieces(content)):
+                body = {"data": rows}
             else:
                 body = yield Parse(content)
             return response._replace(body=response.request.understood(body))

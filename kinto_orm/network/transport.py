@@ -160,13 +160,14 @@ class Transport(Generic[E]):
         started = time.perf_counter()
         answer = yield from answered(request, self.pool, self.bounds, self._ready)
         elapsed = time.perf_counter() - started
-        response = yield from answer.understood(elapsed, self._signs(request))
+        whole = bool(self.hooks["response"])
+        response = yield from answer.understood(elapsed, self._signs(request), whole)
         milliseconds = elapsed * 1000
         logger.debug(
             "%s %s: %d in %.0f ms", request.method, request.target, response.status, milliseconds
         )
         yield from self._notice(response)
-        if self.hooks["response"]:
+        if whole:
             # One of their own: the rows of a list become objects, and go.
             yield from self._tell("response", response._replace(body=deepcopy(response.body)))
         return response

@@ -69,7 +69,7 @@ class ListingBase(ListBase[R]):
         return self._place.each(rows, WHOLE if fields is None else Coverage(fields))
 
     def _paginator(self, whole: bool = False) -> Paginator[R]:
-        paginator = super()._paginator()
+        paginator = super()._paginator(whole)
         if not self._permissions:
             return paginator
         from kinto_orm.plans.paginators import Permitted

@@ -129,8 +129,10 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         """A new pass over the list; ``whole``: its pages are to be those of the server."""
         from kinto_orm.plans.paginators import Rows  # not everybody reads a list
 
-        query = self.query
-        return Rows(self._pages(), self._items, query.start, query.stop, self._capability)
+        query, pages = self.query, self._pages()
+        if whole:
+            pages.in_pieces = False
+        return Rows(pages, self._items, query.start, query.stop, self._capability)
 
     def _pages(self) -> Pages:
         from kinto_orm.plans.once import OncePages

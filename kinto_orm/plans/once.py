@@ -19,9 +19,11 @@ from collections.abc import Collection
 from operator import itemgetter
 from typing import Any
 
+from kinto_orm.errors import InvalidResponse
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
-from kinto_orm.protocol.messages import Request, Response
+from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, data_of, read_page
+from kinto_orm.protocol.messages import PageRequest, Request, Response
+from kinto_orm.protocol.pieces import Pieces
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
 from kinto_orm.slotted import evolved
 from kinto_orm.state.made import Made, Readings
@@ -96,6 +98,10 @@ class OncePages(Pages):
         """
         super().__init__(uri, query.first_page(page_size), OBJECT, asking)
         self._list = query
+        usual = (query.page_size or page_size or PAGE_SIZE) <= PAGE_SIZE
+        self.in_pieces = not usual and asking is Request
+        #: What is left of the page that was read last, and the answer that it is from.
+        self._rest: tuple[Pieces, Response] | None = None
         self._moving = moving
         self._dated = dated
         first = (query.sort or "-last_modified").split(",")[0]
@@ -110,12 +116,17 @@ class OncePages(Pages):
 
     @property
     def more(self) -> bool:
-        if self.query is not None:
+        if self._rest is not None or self.query is not None:
             return True
         return bool(self.owed) or (self.owed is None and self._changed and self._moving)
 
     def next_rows(self) -> Steps[list[Row]]:
-        """GET the next page, without what was given already; in the end the rest."""
+        """GET the next page, without what was given already; in the end the rest.
+
+        A page of more rows than usual is given as several. Nothing is asked for the later ones.
+        """
+        if self._rest is not None:
+            return self._new(self._piece(*self._rest))
         if self.query is not None:
             return self._new((yield from read_page(self)))
         if self.owed is None:
@@ -146,6 +157,28 @@ class OncePages(Pages):
             ids = [] if whole or len(found) == before else [id for id in ids if id not in found]
         return list(found.values())
 
+    def request(self) -> Request:
+        asked = super().request()
+        return PageRequest(asked.method, asked.uri, asked.query) if self.in_pieces else asked
+
+    def rows(self, response: Response) -> list[Row]:
+        data = data_of(response)
+        if isinstance(data, Pieces):
+            return self._piece(data, response._replace(body=None))
+        return super().rows(response)
+
+    def _piece(self, pieces: Pieces, response: Response) -> list[Row]:
+        """The next rows of a page."""
+        try:
+            rows = pieces.take()
+        except (ValueError, RecursionError) as error:
+            reason = f"the answer is not JSON: {error}"
+        else:
+            self._rest = (pieces, response) if pieces else None
+            return self.right(response, rows)
+        # Raised out here, it is not chained to an error that has the whole answer.
+        raise InvalidResponse(response, reason)
+
     def turn(self, response: Response, rows: list[Row]) -> None:
         first = not self._begun
         super().turn(response, rows)
@@ -159,8 +192,6 @@ class OncePages(Pages):
             self._made = self._readings.begin(self.uri) if self.query is not None else None
         elif not self._dated or response.etag != self.timestamp:
             self._changed = True
-            if self._ascending and rows and self._is_later(rows[-1]):
-                self.query = None  # nothing older follows
         elif self.query is None and self._moving:
             self._changed = self._readings.meets_others(self.uri) and self._is_lately(response)
 
@@ -190,6 +221,8 @@ class OncePages(Pages):
             newest = max(map(_modified, rows), default=0)
             if self._moving and self.timestamp is not None and newest > self.timestamp:
                 self._changed = True  # although the ETag, which is taken first, does not tell
+            if self._changed and self._ascending and rows and self._is_later(rows[-1]):
+                self.query = None  # nothing older follows
             # Only what is saved moves; but where servers lose digits of numbers, the last row
             # of a page may be the first of the next, too.
             if self._changed or self._is_unsettled(newest) or self._met.in_last(ids):

@@ -29,6 +29,9 @@ _QUERY = re.compile(r"[!-~]+")
 class Pages:
     """Where the reading of a list stands."""
 
+    #: Whether a page of more rows than usual is given as several.
+    in_pieces = False
+
     def __init__(
         self,
         uri: str,
@@ -73,7 +76,10 @@ class Pages:
 
     def rows(self, response: Response) -> list[dict[str, Any]]:
         """The rows of an answer. Raises :class:`InvalidResponse` for what is no list of objects."""
-        rows = response.body.get("data") if isinstance(response.body, dict) else None
+        return self.right(response, data_of(response))
+
+    def right(self, response: Response, rows: object) -> list[dict[str, Any]]:
+        """The same, of what was taken from an answer."""
         if not isinstance(rows, list) or not self._are_right(rows):
             raise InvalidResponse(response, "the answer is not a list of Kinto objects")
         return rows
@@ -108,6 +114,11 @@ class Pages:
             raise InvalidResponse(response, "the server repeats a page of the list for ever")
         if self._read & (self._read - 1) == 0:
             self._mark = page
+
+
+def data_of(response: Response) -> Any:
+    """What the server calls the data of an answer; ``None`` where there are none."""
+    return response.body.get("data") if isinstance(response.body, dict) else None
 
 
 def first_answer(request: Request) -> Steps[Response]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from kinto_orm.shown import Shown
 from kinto_orm.slotted import Value
@@ -49,6 +49,9 @@ class Request(Shown, Value):
     """
 
     __slots__ = ("content", "headers", "method", "once", "query", "stream", "uri")
+
+    #: Whether a large answer may be given in :class:`~kinto_orm.protocol.pieces.Pieces`.
+    in_pieces: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -96,6 +99,14 @@ class Request(Shown, Value):
     def readable(self, text: str) -> str:
         """The beginning of an answer that is not JSON, if it may be seen."""
         return text
+
+
+class PageRequest(Request):
+    """What asks for a page of a list; of a large one, the rows of its answer are ``Pieces``."""
+
+    __slots__ = ()
+
+    in_pieces = True
 
 
 #: The user of a request that carries no credentials at all.
