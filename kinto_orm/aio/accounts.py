@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.lists import LazyList
-from kinto_orm.errors import NotFound
-from kinto_orm.plans import account_lists, accounts
+from kinto_orm.plans import accounts
 from kinto_orm.plans.account_lists import AccountsBase
 from kinto_orm.plans.accounts import AccountBase
 
@@ -69,44 +67,6 @@ class Accounts(AccountsBase[Account], LazyList[Account]):  # type: ignore[misc] 
     __slots__ = ()
 
     _kind = Account
-
-    @overload
-    def __getitem__(self, wanted: str) -> Asked[Account]: ...
-    @overload
-    def __getitem__(self, wanted: slice) -> Accounts: ...
-    def __getitem__(self, wanted: str | slice) -> Asked[Account] | Accounts:
-        """``list["bob"]``: one GET, ``NotFound`` if absent, :class:`Forbidden` for who may not
-        know. ``list[:20]``: a shorter list."""
-        if isinstance(wanted, slice):
-            return self._sliced(wanted)
-        asked: Any = self._asked_for(wanted)
-        return Asked(f"list[{wanted!r}]", lambda: self._read(asked))
-
-    async def _read(self, asked: Account) -> Account:
-        found = await self._with_id(asked.id).first() if self._is_part else None
-        if found is not None:
-            return found
-        driver = self.connection._driver
-        return await driver.run(accounts.read(driver.server, asked, self._is_part))
-
-    @overload
-    async def get(self, id: str) -> Account | None: ...
-    @overload
-    async def get(self, id: str, default: D) -> Account | D: ...
-    async def get(self, id: str, default: D | None = None) -> Account | D | None:
-        """The account with that id, or ``default``: one GET."""
-        if self._is_part:
-            found = await self._with_id(self._asked_for(id).id).first()
-            return default if found is None else found
-        try:
-            return await self[id]
-        except NotFound:
-            return default
-
-    async def count(self) -> int:
-        """How many accounts this user may see: one HEAD."""
-        driver = self.connection._driver
-        return self._extent(await driver.run(account_lists.count(driver.server, self.query)))
 
     async def create(self, id: str, *, password: str) -> Account:
         """Make an account: one PUT, with ``If-None-Match: *``.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.aio.asked import Asked
 from kinto_orm.aio.lists import LazyList
-from kinto_orm.errors import NotFound
-from kinto_orm.plans import conflicts, pages, reads
+from kinto_orm.plans import conflicts, pages
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase
@@ -39,44 +37,6 @@ class Listing(ListingBase[R], LazyList[R]):
     __slots__ = ()
 
     # -- reading
-
-    @overload
-    def __getitem__(self, wanted: str) -> Asked[R]: ...
-    @overload
-    def __getitem__(self: L, wanted: slice) -> L: ...
-    def __getitem__(self, wanted: str | slice) -> Asked[R] | Listing[R]:
-        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list.
-
-        Of a list with filters or bounds in time, an object that does not match is absent; a
-        second GET tells which it is.
-        """
-        if isinstance(wanted, slice):
-            return self._sliced(wanted)
-        asked = self._asked_for(wanted)
-        return Asked(f"list[{wanted!r}]", lambda: self._loaded(asked))
-
-    async def _loaded(self, asked: R) -> R:
-        # Never queued: a batch of the caller's holds writes.
-        run = self.connection._driver.run
-        if not self._is_part:
-            await run(reads.refresh(ALONE, asked, only=self.query.fields, params=None))
-            return asked
-        found = await self._with_id(asked.id).first()
-        return await run(reads.unmatched(asked)) if found is None else found
-
-    @overload
-    async def get(self, id: str) -> R | None: ...
-    @overload
-    async def get(self, id: str, default: D) -> R | D: ...
-    async def get(self, id: str, default: D | None = None) -> R | D | None:
-        """The object with that id, or ``default``: one GET."""
-        if self._is_part:
-            found = await self._with_id(self._asked_for(id).id).first()
-            return default if found is None else found
-        try:
-            return await self[id]
-        except NotFound:
-            return default
 
     # -- at other times
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from kinto_orm.aio import read_ahead
 from kinto_orm.aio.asked import Asked
 from kinto_orm.extras import extra
 from kinto_orm.plans import pages
-from kinto_orm.plans.lists import ListBase, row_of
+from kinto_orm.plans.lists import row_of
+from kinto_orm.plans.lookups import LookupsBase, first
 from kinto_orm.protocol.timestamps import timestamp
 
 if TYPE_CHECKING:
     from kinto_orm.aio.connection import Connection
 
 T = TypeVar("T")
+D = TypeVar("D")
+L = TypeVar("L", bound="LazyList[Any]")
 
 
-class LazyList(ListBase[T]):
+class LazyList(LookupsBase[T]):
     """A list on the server: immutable, and re-iterable.
 
     Each iteration asks anew, ``ceil(N / page)`` GETs for N objects, and holds at most two
@@ -49,13 +52,40 @@ class LazyList(ListBase[T]):
         def __contains__(self, wanted: object) -> NoReturn:
             raise TypeError("a request tells what is in a list: write await records.get(id)")
 
+    @overload
+    def __getitem__(self, wanted: str) -> Asked[T]: ...
+    @overload
+    def __getitem__(self: L, wanted: slice) -> L: ...
+    def __getitem__(self, wanted: str | slice) -> Asked[T] | LazyList[T]:
+        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list.
+
+        Of a list with filters or bounds in time, an object that does not match is absent; a
+        second GET tells which it is. A list of permissions has URIs for ids.
+        """
+        if isinstance(wanted, slice):
+            return self._sliced(wanted)
+        asked = self._asked_for(wanted)
+        driver = self.connection._driver
+        return Asked(f"list[{wanted!r}]", lambda: driver.run(self._found(driver.server, asked)))
+
+    @overload
+    async def get(self, id: str) -> T | None: ...
+    @overload
+    async def get(self, id: str, default: D) -> T | D: ...
+    async def get(self, id: str, default: D | None = None) -> T | D | None:
+        """The object with that id, or ``default``: one GET."""
+        driver = self.connection._driver
+        return await driver.run(self._got(driver.server, self._asked_for(id), default))
+
     def pages(self) -> AsyncIterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""
         return read_ahead.pages(self.connection._driver, self._paginator(whole=True))
 
     async def first(self) -> T | None:
         """The first object, or ``None``: one GET of one object."""
-        return await anext(aiter(self._sliced(slice(1))), None)
+        driver = self.connection._driver
+        steps = first(driver.server, self)
+        return await driver.run(steps)
 
     async def last(self) -> T | None:
         """The last object, or ``None``: one GET of one object, in the opposite order.
@@ -66,7 +96,8 @@ class LazyList(ListBase[T]):
 
     async def count(self) -> int:
         """How many objects there are: one HEAD. Slices count as much as they hold."""
-        return self._extent(await self.connection._driver.run(pages.count(self.uri, self.query)))
+        driver = self.connection._driver
+        return self._extent(await driver.run(self._count(driver.server, self.query)))
 
     async def exists(self) -> bool:
         """Whether there is anything: one HEAD."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
-from kinto_orm.plans import account_lists, accounts
+from kinto_orm.plans import accounts
 from kinto_orm.plans.account_lists import AccountsBase
 from kinto_orm.plans.accounts import AccountBase
 
@@ -71,52 +70,6 @@ class Accounts(AccountsBase[Account], LazyList[Account]):
     __slots__ = ()
 
     _kind = Account
-
-    @overload
-    def __getitem__(self, wanted: str) -> Account: ...
-    @overload
-    def __getitem__(self, wanted: slice) -> Accounts: ...
-    def __getitem__(self, wanted: str | slice) -> Account | Accounts:
-        """``list["bob"]``: one GET, ``NotFound`` if absent, :class:`Forbidden` for who may not
-        know. ``list[:20]``: a shorter list."""
-        if isinstance(wanted, slice):
-            return self._sliced(wanted)
-        asked: Any = self._asked_for(wanted)
-        found = self._with_id(asked.id).first() if self._is_part else None
-        if found is not None:
-            return found
-        driver = self.connection._driver
-        account: Account = driver.run(accounts.read(driver.server, asked, self._is_part))
-        return account
-
-    @overload
-    def get(self, id: str) -> Account | None: ...
-    @overload
-    def get(self, id: str, default: D) -> Account | D: ...
-    def get(self, id: str, default: D | None = None) -> Account | D | None:
-        """The account with that id, or ``default``: one GET."""
-        if self._is_part:
-            found = self._with_id(self._asked_for(id).id).first()
-            return default if found is None else found
-        try:
-            return self[id]
-        except NotFound:
-            return default
-
-    def __contains__(self, wanted: object) -> bool:
-        """Whether an id (or an account) is there: one HEAD."""
-        sought = self._sought(wanted)
-        if sought is None:
-            return False
-        if self._is_part:
-            return self._with_id(sought.id).exists()
-        driver = self.connection._driver
-        return driver.run(accounts.exists(driver.server, sought))
-
-    def count(self) -> int:
-        """How many accounts this user may see: one HEAD."""
-        driver = self.connection._driver
-        return self._extent(driver.run(account_lists.count(driver.server, self.query)))
 
     def create(self, id: str, *, password: str) -> Account:
         """Make an account: one PUT, with ``If-None-Match: *``.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from kinto_orm.errors import NotFound
 from kinto_orm.exports import exported
 from kinto_orm.objects.lists import LazyList
-from kinto_orm.plans import conflicts, reads
+from kinto_orm.plans import conflicts
 from kinto_orm.plans import objects as plans
 from kinto_orm.plans.effects import Verb
 from kinto_orm.plans.listing import ListingBase
@@ -40,50 +39,6 @@ class Listing(ListingBase[R], LazyList[R]):
     __slots__ = ()
 
     # -- reading
-
-    @overload
-    def __getitem__(self, wanted: str) -> R: ...
-    @overload
-    def __getitem__(self: L, wanted: slice) -> L: ...
-    def __getitem__(self, wanted: str | slice) -> R | Listing[R]:
-        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list.
-
-        Of a list with filters or bounds in time, an object that does not match is absent; a
-        second GET tells which it is.
-        """
-        if isinstance(wanted, slice):
-            return self._sliced(wanted)
-        asked = self._asked_for(wanted)
-        # Never queued: a batch of the caller's holds writes.
-        run = self.connection._driver.run
-        if not self._is_part:
-            run(reads.refresh(ALONE, asked, only=self.query.fields, params=None))
-            return asked
-        found = self._with_id(asked.id).first()
-        return run(reads.unmatched(asked)) if found is None else found
-
-    @overload
-    def get(self, id: str) -> R | None: ...
-    @overload
-    def get(self, id: str, default: D) -> R | D: ...
-    def get(self, id: str, default: D | None = None) -> R | D | None:
-        """The object with that id, or ``default``: one GET."""
-        if self._is_part:
-            found = self._with_id(self._asked_for(id).id).first()
-            return default if found is None else found
-        try:
-            return self[id]
-        except NotFound:
-            return default
-
-    def __contains__(self, wanted: object) -> bool:
-        """Whether an id (or an object) is there: one HEAD."""
-        sought = self._sought(wanted)
-        if sought is None:
-            return False
-        if self._is_part:
-            return self._with_id(sought.id).exists()
-        return self.connection._driver.run(reads.exists(sought))
 
     # -- at other times
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from kinto_orm.extras import extra
-from kinto_orm.plans.lists import ListBase, row_of
+from kinto_orm.plans.lists import row_of
+from kinto_orm.plans.lookups import LookupsBase, first
 from kinto_orm.protocol.timestamps import timestamp
 
 if TYPE_CHECKING:
     from kinto_orm.objects.connection import Connection
 
 T = TypeVar("T")
+D = TypeVar("D")
+L = TypeVar("L", bound="LazyList[Any]")
 
 
-class LazyList(ListBase[T]):
+class LazyList(LookupsBase[T]):
     """A list on the server: immutable, and re-iterable.
 
     Each iteration asks anew, ``ceil(N / page)`` GETs for N objects, and holds at most two
@@ -53,6 +56,35 @@ class LazyList(ListBase[T]):
             object.__setattr__(self, "_first_rows", found)
         return listed.rows(self, self._first_rows or ())
 
+    @overload
+    def __getitem__(self, wanted: str) -> T: ...
+    @overload
+    def __getitem__(self: L, wanted: slice) -> L: ...
+    def __getitem__(self, wanted: str | slice) -> T | LazyList[T]:
+        """``list["id"]``: one GET, ``NotFound`` if absent. ``list[:20]``: a shorter list.
+
+        Of a list with filters or bounds in time, an object that does not match is absent; a
+        second GET tells which it is. A list of permissions has URIs for ids.
+        """
+        if isinstance(wanted, slice):
+            return self._sliced(wanted)
+        driver = self.connection._driver
+        return driver.run(self._found(driver.server, self._asked_for(wanted)))
+
+    @overload
+    def get(self, id: str) -> T | None: ...
+    @overload
+    def get(self, id: str, default: D) -> T | D: ...
+    def get(self, id: str, default: D | None = None) -> T | D | None:
+        """The object with that id, or ``default``: one GET."""
+        driver = self.connection._driver
+        return driver.run(self._got(driver.server, self._asked_for(id), default))
+
+    def __contains__(self, wanted: object) -> bool:
+        """Whether an id (or an object) is there: one HEAD; of entries one GET."""
+        driver = self.connection._driver
+        return driver.run(self._has(driver.server, wanted))
+
     def pages(self) -> Iterator[list[T]]:
         """The list page by page: one GET each. Slices end within a page."""
         from kinto_orm.drivers import read_ahead
@@ -61,7 +93,9 @@ class LazyList(ListBase[T]):
 
     def first(self) -> T | None:
         """The first object, or ``None``: one GET of one object."""
-        return next(iter(self._sliced(slice(1))), None)
+        driver = self.connection._driver
+        steps = first(driver.server, self)
+        return driver.run(steps)
 
     def last(self) -> T | None:
         """The last object, or ``None``: one GET of one object, in the opposite order.
@@ -72,9 +106,8 @@ class LazyList(ListBase[T]):
 
     def count(self) -> int:
         """How many objects there are: one HEAD. Slices count as much as they hold."""
-        from kinto_orm.plans import pages
-
-        return self._extent(self.connection._driver.run(pages.count(self.uri, self.query)))
+        driver = self.connection._driver
+        return self._extent(driver.run(self._count(driver.server, self.query)))
 
     def exists(self) -> bool:
         """Whether there is anything: one HEAD."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Never
 
-from kinto_orm.plans import pages
+from kinto_orm.plans import accounts, pages
 from kinto_orm.plans.accounts import A, AccountBase, AccountRequest, listed
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.lists import ListBase
+from kinto_orm.plans.lookups import ReferencesBase
 from kinto_orm.plans.once import OncePages
 from kinto_orm.plans.pages import Pages
 from kinto_orm.plans.server import Server
@@ -26,7 +26,7 @@ _UNDATED = (
 )
 
 
-class AccountsBase(ListBase[A], Generic[A]):
+class AccountsBase(ReferencesBase[A]):
     """The accounts that this user may see. Makes no request."""
 
     __slots__ = ()
@@ -63,22 +63,36 @@ class AccountsBase(ListBase[A], Generic[A]):
         readings, size = readings_of(self.connection), self.connection.page_size
         return OncePages(readings, self.uri, whole, size, dated=False, asking=AccountRequest)
 
-    def _asked_for(self, wanted: Any) -> AccountBase:
+    def _asked_for(self, wanted: Any) -> A:
         """A reference for ``list["id"]``."""
         if isinstance(wanted, int):
             raise TypeError(
                 "lists have no positions: write .first() for the first account, list[:n] for the "
                 "first few, list['id'] for the one with that id"
             )
-        return self._kind(wanted, connection=self.connection)
+        kind: Any = self._kind
+        asked: A = kind(wanted, connection=self.connection)
+        return asked
 
-    def _sought(self, wanted: object) -> AccountBase | None:
-        """A reference for what ``in`` looks for, or ``None`` where it cannot be here."""
+    def _sought(self, wanted: object) -> A | None:
         if isinstance(wanted, AccountBase):
             if wanted.connection.server_url != self.connection.server_url:
                 return None
             wanted = wanted.id  # asked as the user of this list, not as that of the account
         return self._asked_for(wanted)
+
+    def _load(self, server: Server, asked: A) -> Steps[A]:
+        return accounts.read(server, asked)
+
+    def _unmatched(self, server: Server, asked: A) -> Steps[Never]:
+        return accounts.unmatched(server, asked)
+
+    def _exists(self, server: Server, asked: A) -> Steps[bool]:
+        return accounts.exists(server, asked)
+
+    def _count(self, server: Server, query: Query) -> Steps[int]:
+        yield from server.requires("accounts")
+        return (yield from pages.count(self.uri, query, AccountRequest))
 
     def _asked(self, wanted: dict[str, Any], bounded: bool = True) -> dict[str, Any]:
         _refuse_hash(name.partition("__")[0] for name in wanted)
@@ -100,12 +114,6 @@ class AccountsBase(ListBase[A], Generic[A]):
     def modified_since(self, moment: Any) -> bool:
         """Raises ``ValueError``, see :attr:`timestamp`."""
         raise ValueError(_UNDATED)
-
-
-def count(server: Server, query: Query) -> Steps[int]:
-    """HEAD the list for its number of accounts."""
-    yield from server.requires("accounts")
-    return (yield from pages.count("/accounts", query, AccountRequest))
 
 
 def _refuse_hash(names: Iterable[str]) -> None:

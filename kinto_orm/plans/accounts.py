@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -29,8 +29,8 @@ from kinto_orm.plans.server import Server
 from kinto_orm.protocol.encoding import encode
 from kinto_orm.protocol.flags import check_flag
 from kinto_orm.protocol.ids import check_account_id
-from kinto_orm.protocol.messages import NOBODY, Request, RequestAs
-from kinto_orm.protocol.replies import checked, is_object
+from kinto_orm.protocol.messages import NOBODY, Request, RequestAs, Response
+from kinto_orm.protocol.replies import checked, data_of, is_object
 from kinto_orm.shown import Shown
 from kinto_orm.state.made import readings_of
 from kinto_orm.state.values import Fields, plain, thawed
@@ -171,16 +171,23 @@ def listed(kind: type[A], connection: Any, row: Mapping[str, Any]) -> A:
     return _remade(kind, row["id"], connection, (row["last_modified"], thawed(others)))
 
 
-def read(server: Server, account: A, unmatched: bool = False) -> Steps[A]:
-    """GET an account; ``unmatched``: which was not among what of the list is wanted."""
+def read(server: Server, account: A) -> Steps[A]:
+    """GET an account."""
+    row = (yield from _answer(server, account)).body["data"]
+    return listed(type(account), account.connection, {**row, "id": account.id})
+
+
+def unmatched(server: Server, account: AccountBase) -> Steps[Never]:
+    """GET an account that was not among what of the list is wanted: :class:`NotFound`."""
+    raise NotFound((yield from _answer(server, account)), UNMATCHED)
+
+
+def _answer(server: Server, account: AccountBase) -> Steps[Response]:
     yield from server.requires("accounts")
     response = checked((yield AccountRequest("GET", account.uri)))
-    row = response.body.get("data") if isinstance(response.body, Mapping) else None
-    if not is_object(row):
+    if not is_object(data_of(response)):
         raise InvalidResponse(response, "the answer is not an account")
-    if unmatched:
-        raise NotFound(response, UNMATCHED)
-    return listed(type(account), account.connection, {**row, "id": account.id})
+    return response
 
 
 def exists(server: Server, account: AccountBase) -> Steps[bool]:

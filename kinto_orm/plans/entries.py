@@ -9,7 +9,8 @@ import attrs
 
 from kinto_orm.errors import NotFound
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.lists import ListBase, pages_of
+from kinto_orm.plans.lists import pages_of
+from kinto_orm.plans.lookups import LookupsBase, first
 from kinto_orm.plans.pages import first_answer
 from kinto_orm.plans.server import Server
 from kinto_orm.protocol.replies import checked
@@ -17,6 +18,7 @@ from kinto_orm.shown import Shown
 from kinto_orm.state.values import plain, thawed
 
 E = TypeVar("E", bound="Entry")
+D = TypeVar("D")
 L = TypeVar("L", bound="EntriesBase[Any]")
 
 
@@ -51,7 +53,7 @@ class Entry(Shown):
         return f"{type(self).__name__}({shown})"
 
 
-class EntriesBase(ListBase[E]):
+class EntriesBase(LookupsBase[E]):
     """A list of entries."""
 
     __slots__ = ()
@@ -63,8 +65,7 @@ class EntriesBase(ListBase[E]):
     def _items(self, rows: list[dict[str, Any]]) -> Iterator[E]:
         return map(self._entry, rows)
 
-    def _that(self: L, wanted: Any) -> L:
-        """What of this is that entry, or has that key: one, or none."""
+    def _asked_for(self, wanted: Any) -> str:
         key = wanted.fields.get(self._key) if isinstance(wanted, self._entry) else wanted
         if not isinstance(key, str):
             raise TypeError(
@@ -72,16 +73,27 @@ class EntriesBase(ListBase[E]):
                 f"{key!r}: write .first() for the first, list[:n] for the first few, filter(…) "
                 "for others"
             )
+        return key
+
+    def _that(self: L, key: str) -> L:
+        """What of this has that key: one, or none."""
         self._refuse_slice("an entry is looked up in a whole list, or in a list(…) that was read")
         return self._with(self.query.filtered({self._key: key}, self._fields))
 
-    def _read(self, server: Server, wanted: Any) -> Steps[E]:
-        """GET that entry."""
-        pages = pages_of(self._that(wanted).limit(1))
+    def _found(self, server: Server, asked: str) -> Steps[E]:
+        pages = pages_of(self._that(asked).limit(1))
         if self._capability is not None:
             yield from server.requires(self._capability)
         response = checked((yield from first_answer(pages.request())))
         rows = pages.rows(response)
         if not rows:
-            raise NotFound(response, f"there is no entry whose {self._key} is {wanted!r}")
+            raise NotFound(response, f"there is no entry whose {self._key} is {asked!r}")
         return next(self._items(rows))
+
+    def _got(self, server: Server, asked: str, default: D) -> Steps[E | D]:
+        found = yield from first(server, self._that(asked))
+        return default if found is None else found
+
+    def _has(self, server: Server, wanted: object) -> Steps[bool]:
+        found = yield from first(server, self._that(self._asked_for(wanted)))
+        return found is not None

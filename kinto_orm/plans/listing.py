@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Never, NoReturn, TypeVar
 
-from kinto_orm.plans.lists import ListBase
+from kinto_orm.plans import reads
+from kinto_orm.plans.lookups import ReferencesBase
 from kinto_orm.protocol.filters import Wanted
 from kinto_orm.protocol.kinds import RECORD
+from kinto_orm.protocol.messages import ALONE
 from kinto_orm.protocol.queries import EVERYTHING, Query
 from kinto_orm.protocol.timestamps import timestamp
 from kinto_orm.slotted import evolved
@@ -19,15 +21,17 @@ from kinto_orm.state.places import Place
 from kinto_orm.state.schemas import model_of
 
 if TYPE_CHECKING:
+    from kinto_orm.plans.effects import Steps
     from kinto_orm.plans.feeds import Feed
     from kinto_orm.plans.paginators import Paginator
+    from kinto_orm.plans.server import Server
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Document)
 L = TypeVar("L", bound="ListingBase[Any]")
 
 
-class ListingBase(ListBase[R]):
+class ListingBase(ReferencesBase[R]):
     """A list of objects that know their data, and on request their permissions."""
 
     __slots__ = ("_item", "_parent", "_permissions")
@@ -87,12 +91,21 @@ class ListingBase(ListBase[R]):
         return self._place.reference(wanted)
 
     def _sought(self, wanted: object) -> R | None:
-        """A reference for what ``in`` looks for, or ``None`` where it cannot be here."""
         if isinstance(wanted, Document):
             if not self._place.holds(wanted):
                 return None
             wanted = wanted.id  # asked as the user of this list, not as that of the object
         return self._place.reference(wanted)
+
+    def _load(self, server: Server, asked: R) -> Steps[R]:
+        yield from reads.refresh(ALONE, asked, only=self.query.fields, params=None)
+        return asked
+
+    def _unmatched(self, server: Server, asked: R) -> Steps[Never]:
+        return reads.unmatched(asked)
+
+    def _exists(self, server: Server, asked: R) -> Steps[bool]:
+        return reads.exists(asked)
 
     def _new(self, id: str | None, data: Any, permissions: Any) -> R:
         """An object to be made, of no fields if none are given."""

@@ -246,11 +246,6 @@ class ListBase(Shown, Slotted, ABC, Generic[T]):
         bounds = (query.since, query.before, query.stop)
         return bool(query.filters or query.params or query.start) or bounds != (None, None, None)
 
-    def _with_id(self: L, id: str) -> L:
-        """What of this has that id: one, or none."""
-        self._refuse_slice("an id is looked up in a whole list, or in a list(…) that was read")
-        return self._with(self.query.filtered({"id": id}, None))
-
     def _values(self: L, names: tuple[str, ...]) -> L:
         """The list with just the fields that ``values()`` gives."""
         if not names:

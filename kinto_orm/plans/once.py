@@ -21,10 +21,11 @@ from typing import Any
 
 from kinto_orm.errors import InvalidResponse
 from kinto_orm.plans.effects import Steps
-from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, data_of, read_page
+from kinto_orm.plans.pages import OBJECT, SETTLING, Pages, read_page
 from kinto_orm.protocol.messages import PageRequest, Request, Response
 from kinto_orm.protocol.pieces import Pieces
 from kinto_orm.protocol.queries import PAGE_SIZE, Query
+from kinto_orm.protocol.replies import data_of
 from kinto_orm.slotted import evolved
 from kinto_orm.state.made import Made, Readings
 

@@ -13,7 +13,7 @@ from kinto_orm.plans.effects import Steps
 from kinto_orm.plans.reads import explained
 from kinto_orm.protocol.messages import Request, Response
 from kinto_orm.protocol.queries import Query, encode_query
-from kinto_orm.protocol.replies import are_ids, are_timestamps, checked
+from kinto_orm.protocol.replies import are_ids, are_timestamps, checked, data_of
 
 #: The fields without which a row is not an object.
 OBJECT = ("id", "last_modified")
@@ -114,11 +114,6 @@ class Pages:
             raise InvalidResponse(response, "the server repeats a page of the list for ever")
         if self._read & (self._read - 1) == 0:
             self._mark = page
-
-
-def data_of(response: Response) -> Any:
-    """What the server calls the data of an answer; ``None`` where there are none."""
-    return response.body.get("data") if isinstance(response.body, dict) else None
 
 
 def first_answer(request: Request) -> Steps[Response]:

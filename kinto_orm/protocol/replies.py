@@ -82,6 +82,11 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     )
 
 
+def data_of(response: Response) -> Any:
+    """What the server calls the data of an answer; ``None`` where there are none."""
+    return response.body.get("data") if isinstance(response.body, dict) else None
+
+
 def _is_about(uri: str, id: str) -> bool:
     """Whether a URI is that of an object with this id, whatever is quoted in it."""
     return uri == _DEFAULT or unquote(uri.rpartition("/")[2]) == id
