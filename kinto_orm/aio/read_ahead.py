@@ -118,7 +118,7 @@ class _Reading(_Awaited, Generic[S, T]):
 
     def _read_ahead(self) -> None:
         """Ask for the next page now, in another task, if there is one."""
-        if self._ahead is None and self._paginator.more:
+        if self._ahead is None and self._paginator.more and not self._paginator.at_hand:
             self._ahead = _Ahead(self._driver, self._paginator)
 
     def close(self) -> None:

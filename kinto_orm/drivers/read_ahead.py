@@ -134,7 +134,7 @@ class _Reading(Generic[T]):
 
     def ahead(self) -> None:
         """Ask for the next page now, in another thread, if there is one."""
-        if self._asked or not self._paginator.more:
+        if self._asked or self._paginator.at_hand or not self._paginator.more:
             return
         if self._ahead is None or not self._ahead.is_alive() or not self._ahead.ask():
             self._ahead = _Ahead(self._driver, self._paginator)

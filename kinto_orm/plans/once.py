@@ -121,6 +121,10 @@ class OncePages(Pages):
             return True
         return bool(self.owed) or (self.owed is None and self._changed and self._moving)
 
+    @property
+    def at_hand(self) -> bool:
+        return self._rest is not None
+
     def next_rows(self) -> Steps[list[Row]]:
         """GET the next page, without what was given already; in the end the rest.
 

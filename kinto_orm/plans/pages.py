@@ -62,6 +62,11 @@ class Pages:
         return self.query is not None
 
     @property
+    def at_hand(self) -> bool:
+        """Whether the next page takes no request."""
+        return False
+
+    @property
     def withheld(self) -> Collection[str]:
         """The ids of objects that are not to be given although they were read."""
         return frozenset()

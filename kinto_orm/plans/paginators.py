@@ -29,6 +29,11 @@ class Paginator(ABC, Generic[T]):
     def more(self) -> bool:
         """Whether there may be another page."""
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether the next page takes no request: then it is not worth a thread."""
+        return False
+
     @abstractmethod
     def next_page(self, server: Server) -> Steps[Page]:
         """Read the next page; only while there may be one."""
@@ -85,6 +90,10 @@ class Rows(Paginator[T]):
         if self._stop is not None and self._done >= max(self._stop, self._start + 1):
             return False
         return self._pages.more
+
+    @property
+    def at_hand(self) -> bool:
+        return self._pages.at_hand
 
     def next_page(self, server: Server) -> Steps[Page]:
         if self._capability is not None:
