@@ -180,7 +180,7 @@ class OncePages(Pages):
             reason = f"the answer is not JSON: {error}"
         else:
             self._rest = (pieces, response) if pieces else None
-            return self.right(response, rows)
+            return self.checked_rows(response, rows)
         # Raised out here, it is not chained to an error that has the whole answer.
         raise InvalidResponse(response, reason)
 

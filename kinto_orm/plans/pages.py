@@ -81,10 +81,10 @@ class Pages:
 
     def rows(self, response: Response) -> list[dict[str, Any]]:
         """The rows of an answer. Raises :class:`InvalidResponse` for what is no list of objects."""
-        return self.right(response, data_of(response))
+        return self.checked_rows(response, data_of(response))
 
-    def right(self, response: Response, rows: object) -> list[dict[str, Any]]:
-        """The same, of what was taken from an answer."""
+    def checked_rows(self, response: Response, rows: object) -> list[dict[str, Any]]:
+        """What was taken from an answer, if it is rows of objects; raises as ``rows()`` does."""
         if not isinstance(rows, list) or not self._are_right(rows):
             raise InvalidResponse(response, "the answer is not a list of Kinto objects")
         return rows
