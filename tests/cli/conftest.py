@@ -103,6 +103,15 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_reaches_commands() -> Iterator[None]:
+    """What a script runs in the background ignores Ctrl-C, and so would the commands."""
+    inherited = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
 @pytest.fixture
 def shell(server: WatchedServer, tmp_path: Path) -> Shell:
     """`shell("ls", "b")` as "alice" on the empty server in memory."""
